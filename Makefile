@@ -1,0 +1,52 @@
+# `make` alone lists the targets.
+SHELL := bash
+.DEFAULT_GOAL := help
+UV_VERSION := 0.13.8
+UV := .tools/bin/uv
+RUN := $(UV) run --frozen --no-sync
+STAMP := .venv/.setup-complete
+.PHONY: help setup lock demo up down check test test-all bench
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP)  ## install everything into this folder (.tools, .wheels, .venv), nothing elsewhere
+
+$(UV):
+	@command -v python3 >/dev/null || { echo "make: python3 is missing: install Python 3.11 or later"; exit 1; }
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "make: python3 is $$(python3 -V 2>&1): install Python 3.11 or later"; exit 1; }
+	@python3 -m venv .tools || { echo "make: python3 has no venv module: install your system's python3-venv package"; exit 1; }
+	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(STAMP): $(UV) uv.lock wheels.lock pyproject.toml $(wildcard libs/*/pyproject.toml services/*/pyproject.toml) workflows/pyproject.toml activities/pyproject.toml
+	@.ci/wheels
+	@$(UV) sync --quiet --frozen --all-packages
+	@touch $@
+
+lock: $(UV)  ## resolve the dependencies anew, after a change of a pyproject.toml
+	@.ci/lock $(ARGS)
+
+demo: setup  ## a good release, then a bad one, on a real fleet of this machine (under three minutes)
+	@$(RUN) python examples/demo.py
+
+up: setup  ## start the engine, the local cloud and the worker, each with its own log in .run/
+	@$(RUN) steadfleet up
+
+down: setup  ## stop exactly what `make up` started
+	@$(RUN) steadfleet down
+
+check: setup  ## format, lint, types, imports, lock: what must be clean
+	@$(RUN) ruff format --check --quiet .
+	@$(RUN) ruff check --quiet .
+	@$(RUN) mypy
+	@$(RUN) lint-imports --no-cache
+
+test: setup  ## everything but the slow and the browser tests (under ten minutes)
+	@$(RUN) pytest -n 2 -m "not slow and not browser"
+
+test-all: setup  ## every test; needs Chromium and its driver
+	@$(RUN) pytest -n 2
+
+bench: setup  ## measure, and print the table of benchmarks/README.md
+	@$(RUN) python benchmarks/campaign.py

@@ -1,0 +1,1 @@
+"""Pure rules: policies in, plans, verdicts and reports out."""

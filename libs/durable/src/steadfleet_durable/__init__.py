@@ -1,0 +1,1 @@
+"""Everything Temporal-shaped and domain-free."""

@@ -1,0 +1,1 @@
+"""What a workflow may ask of the world: one activity interface a domain word."""

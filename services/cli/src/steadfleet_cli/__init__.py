@@ -1,0 +1,1 @@
+"""The steadfleet and campaign commands: parse, call, print."""

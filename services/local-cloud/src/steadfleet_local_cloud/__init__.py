@@ -1,0 +1,1 @@
+"""An AWS for one machine, with a real machine behind every instance."""
