@@ -68,7 +68,7 @@ Duration = Annotated[
 
 def _parse_quota(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | str):
-        raise ValueError("expected a number of hosts (3) or a percentage (10%)")  # noqa: TRY004 (pydantic wants it)
+        raise ValueError("expected a number of hosts (3) or a percentage (10%)")
     if isinstance(value, str) and not re.fullmatch(r"\d+(\.\d+)?%", value):
         raise ValueError("expected a number of hosts (3) or a percentage (10%)")
     if isinstance(value, str) and float(value[:-1]) > 100:  # noqa: PLR2004

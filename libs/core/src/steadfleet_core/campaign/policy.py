@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from enum import StrEnum
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, PositiveInt, StringConstraints, model_validator
@@ -26,7 +27,7 @@ def _growing_to_all(steps: tuple[Quota, ...]) -> tuple[Quota, ...]:
 
 
 def _ascending(values: list[float] | list[int]) -> bool:
-    return all(0 < value for value in values) and all(a < b for a, b in zip(values, values[1:], strict=False))
+    return all(value > 0 for value in values) and all(a < b for a, b in pairwise(values))
 
 
 class StrategyType(StrEnum):
