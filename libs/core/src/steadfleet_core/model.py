@@ -1,12 +1,15 @@
 """The base of every model, and the value types that they share."""
 
 import hashlib
+import json
 import math
 import re
 from datetime import timedelta
-from typing import Annotated, Any
+from fractions import Fraction
+from typing import Annotated
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -31,29 +34,35 @@ class Contract(Model):
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, validate_by_alias=True)
 
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d{1,6})?)s)?", re.ASCII)
+_DURATION_WORDS = "a duration such as 30s, 5m, 2h, 1d or 1h30m"
 
 
-def parse_duration(text: object) -> object:
-    """Read `90s`, `30m`, `2h`, `1d` or `1h30m`; anything but a string passes through."""
-    if isinstance(text, bool | int | float):
-        raise ValueError("a duration needs a unit: write 30s, 5m, 2h or 1h30m")
-    if not isinstance(text, str) or text.startswith("P"):
-        return text  # a timedelta, or ISO 8601 as pydantic itself writes it
-    match = _DURATION.fullmatch(text)
-    if not text or match is None:
-        raise ValueError("not a duration: write 30s, 5m, 2h, 1d or 1h30m")
-    amounts = zip(match.groups(), ("d", "h", "m", "s"), strict=True)
-    return timedelta(seconds=sum(float(amount) * _UNITS[unit] for amount, unit in amounts if amount))
+def parse_duration(value: object) -> object:
+    """Read `90s`, `30m`, `2h`, `1d` or `1h30m`; a timedelta passes through, if it is not negative."""
+    if isinstance(value, timedelta):
+        if value < timedelta(0):
+            raise ValueError("a duration cannot be negative")
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError(f"a duration needs a unit: expected {_DURATION_WORDS}")
+    match = _DURATION.fullmatch(value) if isinstance(value, str) and value else None
+    if match is None:
+        raise ValueError(f"expected {_DURATION_WORDS}")
+    days, hours, minutes, seconds = (amount or "0" for amount in match.groups())
+    try:
+        return timedelta(days=int(days), hours=int(hours), minutes=int(minutes), seconds=float(seconds))
+    except (OverflowError, ValueError) as error:  # years beyond a timedelta, digits beyond an int
+        raise ValueError(f"longer than any campaign: expected {_DURATION_WORDS}") from error
 
 
 def format_duration(duration: timedelta) -> str:
-    """Write a duration as `parse_duration` reads it: `1h30m`, `0.5s`."""
-    rest, seconds = divmod(duration.total_seconds(), 60)
-    minutes = int(rest)
-    amounts = {"d": minutes // 1440, "h": minutes // 60 % 24, "m": minutes % 60, "s": round(seconds, 3)}
-    return "".join(f"{amount:g}{unit}" for unit, amount in amounts.items() if amount) or "0s"
+    """Write a duration as `parse_duration` reads it, exactly: `1h30m`, `0.5s`."""
+    hours, rest = divmod(duration.seconds, 3600)
+    minutes, seconds = divmod(rest, 60)
+    fraction = f".{duration.microseconds:06}".rstrip("0") if duration.microseconds else ""
+    amounts = {"d": str(duration.days), "h": str(hours), "m": str(minutes), "s": f"{seconds}{fraction}"}
+    return "".join(f"{amount}{unit}" for unit, amount in amounts.items() if amount != "0") or "0s"
 
 
 Duration = Annotated[
@@ -61,31 +70,54 @@ Duration = Annotated[
     BeforeValidator(parse_duration),
     PlainSerializer(format_duration, when_used="json"),
     WithJsonSchema(
-        {"type": "string", "pattern": r"^(\d+d)?(\d+h)?(\d+m)?(\d+(\.\d+)?s)?$", "examples": ["30s", "1h30m"]}
+        {
+            "type": "string",
+            "minLength": 1,
+            "pattern": r"^(\d+d)?(\d+h)?(\d+m)?(\d+(\.\d{1,6})?s)?$",
+            "description": _DURATION_WORDS,
+        }
     ),
 ]
+
+
+def _not_zero(duration: timedelta) -> timedelta:
+    if not duration:
+        raise ValueError("must be more than 0s")
+    return duration
+
+
+PositiveDuration = Annotated[Duration, AfterValidator(_not_zero)]
+
+_PERCENT = r"(100(\.0+)?|\d{1,2}(\.\d+)?)%"
+_SOME_PERCENT = r"(100(\.0+)?|[1-9]\d?(\.\d+)?|0[1-9](\.\d+)?|0{1,2}\.0*[1-9]\d*)%"
+_QUOTA_WORDS = "a number of hosts (3) or a percentage of them (10%), at most 100%"
 
 
 def _parse_quota(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise ValueError("expected a number of hosts (3) or a percentage (10%)")
-    if isinstance(value, str) and not re.fullmatch(r"\d+(\.\d+)?%", value):
-        raise ValueError("expected a number of hosts (3) or a percentage (10%)")
-    if isinstance(value, str) and float(value[:-1]) > 100:  # noqa: PLR2004
-        raise ValueError("a percentage cannot be over 100%")
-    if isinstance(value, int) and value < 0:
-        raise ValueError("a number of hosts cannot be negative")
+    if isinstance(value, str) and re.fullmatch(_PERCENT, value, re.ASCII):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise ValueError(f"expected {_QUOTA_WORDS}")
+
+
+def _some(value: int | str) -> int | str:
+    if not at_least(value, 1):
+        raise ValueError(f"must be more than 0: expected {_QUOTA_WORDS}")
     return value
 
 
-Quota = Annotated[
-    int | str,
-    BeforeValidator(_parse_quota),
-    WithJsonSchema(
-        {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": r"^\d+(\.\d+)?%$"}]}
-    ),
-]
+def _quota_schema(minimum: int, percent: str) -> WithJsonSchema:
+    kinds = [{"type": "integer", "minimum": minimum}, {"type": "string", "pattern": f"^{percent}$"}]
+    return WithJsonSchema({"anyOf": kinds, "description": _QUOTA_WORDS})
+
+
+Quota = Annotated[int | str, BeforeValidator(_parse_quota), _quota_schema(0, _PERCENT)]
 """A number of hosts (`3`) or a share of them (`10%`)."""
+
+PositiveQuota = Annotated[
+    int | str, BeforeValidator(_parse_quota), AfterValidator(_some), _quota_schema(1, _SOME_PERCENT)
+]
 
 
 def at_least(quota: int | str, total: int) -> int:
@@ -98,9 +130,9 @@ def at_most(quota: int | str, total: int) -> int:
     return quota if isinstance(quota, int) else math.floor(_share(quota, total))
 
 
-def _share(quota: str, total: int) -> float:
-    # Rounded where floats would lie: 7% of 100 hosts is 7, not 7.000000000000001.
-    return round(float(quota[:-1]) * total / 100, 9)
+def _share(quota: str, total: int) -> Fraction:
+    # Exact, where floats lie: 7% of 100 hosts is 7, not 7.000000000000001 and so 8.
+    return Fraction(quota[:-1]) * total / 100
 
 
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
@@ -111,9 +143,7 @@ def digest_of(content: bytes) -> str:
 
 
 def canonical(model: BaseModel) -> bytes:
-    """Serialize a model to the bytes that its digest is taken over: field order is the model's own."""
-    return model.model_dump_json(by_alias=True).encode()
-
-
-def without_nones(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if value is not None}
+    """Serialize a model to the one sequence of bytes that its digest is taken over."""
+    return json.dumps(
+        model.model_dump(mode="json", by_alias=True), sort_keys=True, separators=(",", ":")
+    ).encode()

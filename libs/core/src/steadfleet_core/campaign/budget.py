@@ -1,0 +1,88 @@
+"""How many hosts may be out of service at once, and how many may fail.
+
+A failed host consumes the disruption budget until it is restored. Under STRICT tolerance the
+hosts in flight never exceed `tolerance - failed + 1`, so that failures never exceed
+`tolerance + 1` whatever the order of events (the semantic of CloudFormation StackSets' strict
+failure tolerance). SOFT lets every host that the budget admits be in flight.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from steadfleet_core.campaign.policy import PatchSpec, ToleranceMode
+from steadfleet_core.model import Model, at_least, at_most
+
+
+class Limits(Model):
+    """A policy's shares resolved to numbers of hosts for one wave."""
+
+    overall: int
+    zones: dict[str, int]
+    tolerance: int
+    mode: ToleranceMode
+
+    @property
+    def concurrency(self) -> int:
+        """The most hosts that can be in flight while none has failed."""
+        most = min(self.overall, sum(self.zones.values()))
+        return min(most, self.tolerance + 1) if self.mode is ToleranceMode.STRICT else most
+
+
+def limits_of(spec: PatchSpec, zones: dict[str, int], wave_hosts: int) -> Limits:
+    """Resolve shares: budgets of the whole fleet (up), tolerance of the wave (down)."""
+    budget = spec.disruption_budget
+    return Limits(
+        overall=at_least(budget.overall, sum(zones.values())),
+        zones={zone: at_least(budget.per_zone, count) for zone, count in zones.items()},
+        tolerance=at_most(spec.failure_tolerance.hosts, wave_hosts),
+        mode=spec.failure_tolerance.mode,
+    )
+
+
+@dataclass
+class Window:
+    """What is in flight, failed and out of service in one wave; decides who may start."""
+
+    limits: Limits
+    failed: int = 0
+    in_flight: Counter[str] = field(default_factory=Counter)
+    unrestored: Counter[str] = field(default_factory=Counter)
+
+    def admits(self, zone: str) -> bool:
+        return (
+            self.healthy
+            and self._admitted_by_tolerance()
+            and self._out(zone) < self.limits.zones.get(zone, 0)
+            and self.in_flight.total() + self.unrestored.total() < self.limits.overall
+        )
+
+    @property
+    def healthy(self) -> bool:
+        return self.failed <= self.limits.tolerance
+
+    def start(self, zone: str) -> None:
+        self.in_flight[zone] += 1
+
+    def succeed(self, zone: str) -> None:
+        self.in_flight[zone] -= 1
+
+    def fail(self, zone: str) -> None:
+        self.in_flight[zone] -= 1
+        self.failed += 1
+        self.unrestored[zone] += 1
+
+    def fail_late(self, zone: str) -> None:
+        """Count a host that fell ill after its change, in the bake."""
+        self.failed += 1
+        self.unrestored[zone] += 1
+
+    def restore(self, zone: str) -> None:
+        self.unrestored[zone] -= 1
+
+    def _out(self, zone: str) -> int:
+        return self.in_flight[zone] + self.unrestored[zone]
+
+    def _admitted_by_tolerance(self) -> bool:
+        if self.limits.mode is ToleranceMode.SOFT:
+            return True
+        return self.in_flight.total() < self.limits.tolerance - self.failed + 1
