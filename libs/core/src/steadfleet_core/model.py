@@ -13,6 +13,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     PlainSerializer,
     StringConstraints,
     WithJsonSchema,
@@ -34,7 +35,17 @@ class Contract(Model):
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, validate_by_alias=True)
 
 
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d{1,6})?)s)?", re.ASCII)
+_NAME = r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$"
+_NAME_WORDS = "1 to 63 lower-case letters, digits, dots and dashes, with a letter or digit at both ends"
+
+# A description is what a problem says was expected, and what an editor shows of the schema.
+Name = Annotated[str, StringConstraints(pattern=_NAME), Field(description=_NAME_WORDS)]
+Text = Annotated[str, StringConstraints(min_length=1)]
+Count = Annotated[int, Field(ge=1)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+_DURATION = re.compile(r"(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+(?:\.[0-9]{1,6})?)s)?")
 _DURATION_WORDS = "a duration such as 30s, 5m, 2h, 1d or 1h30m"
 
 
@@ -73,7 +84,7 @@ Duration = Annotated[
         {
             "type": "string",
             "minLength": 1,
-            "pattern": r"^(\d+d)?(\d+h)?(\d+m)?(\d+(\.\d{1,6})?s)?$",
+            "pattern": r"^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+(\.[0-9]{1,6})?s)?$",
             "description": _DURATION_WORDS,
         }
     ),
@@ -88,13 +99,23 @@ def _not_zero(duration: timedelta) -> timedelta:
 
 PositiveDuration = Annotated[Duration, AfterValidator(_not_zero)]
 
-_PERCENT = r"(100(\.0+)?|\d{1,2}(\.\d+)?)%"
-_SOME_PERCENT = r"(100(\.0+)?|[1-9]\d?(\.\d+)?|0[1-9](\.\d+)?|0{1,2}\.0*[1-9]\d*)%"
+
+def between(least: timedelta, most: timedelta) -> AfterValidator:
+    def check(duration: timedelta) -> timedelta:
+        if not least <= duration <= most:
+            raise ValueError(f"expected {format_duration(least)} to {format_duration(most)}")
+        return duration
+
+    return AfterValidator(check)
+
+
+_PERCENT = r"(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%"
+_SOME_PERCENT = r"(100(\.0+)?|[1-9][0-9]?(\.[0-9]+)?|0[1-9](\.[0-9]+)?|0{1,2}\.0*[1-9][0-9]*)%"
 _QUOTA_WORDS = "a number of hosts (3) or a percentage of them (10%), at most 100%"
 
 
 def _parse_quota(value: object) -> object:
-    if isinstance(value, str) and re.fullmatch(_PERCENT, value, re.ASCII):
+    if isinstance(value, str) and re.fullmatch(_PERCENT, value):
         return value
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value

@@ -5,29 +5,38 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, PositiveInt, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
-from steadfleet_core.model import Contract, Duration, Quota
-
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
+from steadfleet_core.model import (
+    Contract,
+    Count,
+    Duration,
+    Name,
+    Port,
+    PositiveDuration,
+    PositiveQuota,
+    Quota,
+    Text,
+    between,
+)
 
 MAX_BAKE = timedelta(days=14)
-ALL = "100%"
 
 
 def _growing_to_all(steps: tuple[Quota, ...]) -> tuple[Quota, ...]:
     shares = [float(step[:-1]) for step in steps if isinstance(step, str)]
     numbers = [step for step in steps if isinstance(step, int)]
-    leading = list(steps[: len(numbers)]) == numbers
-    if steps[-1] != ALL or not leading or not (_ascending(shares) and _ascending(numbers)):
-        raise ValueError(
-            'steps must ascend and end at 100%: numbers of hosts first, then percentages ([1, "25%", "100%"])'
-        )
+    numbers_lead = list(steps[: len(numbers)]) == numbers
+    if not (numbers_lead and _ascending(numbers) and _ascending(shares) and shares[-1:] == [100]):
+        raise ValueError("steps must ascend and end at 100%: expected hosts, then shares: [1, 25%, 100%]")
     return steps
 
 
 def _ascending(values: list[float] | list[int]) -> bool:
-    return all(value > 0 for value in values) and all(a < b for a, b in pairwise(values))
+    return all(a < b for a, b in pairwise(values))
+
+
+BakeTime = Annotated[Duration, between(timedelta(0), MAX_BAKE)]
 
 
 class StrategyType(StrEnum):
@@ -42,8 +51,14 @@ class Growth(StrEnum):
 
 
 class ToleranceMode(StrEnum):
+    """Written `strict` or `STRICT`: the docs of every platform with such modes shout them."""
+
     STRICT = "strict"
     SOFT = "soft"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        return next((mode for mode in cls if value == mode.name), None)
 
 
 class RollbackScope(StrEnum):
@@ -54,15 +69,15 @@ class RollbackScope(StrEnum):
 class Selector(Contract):
     """Which hosts: the members of the named groups, or of the groups that carry all of the tags."""
 
-    groups: tuple[str, ...] = ()
+    groups: tuple[Text, ...] = ()
     tags: dict[str, str] = {}
-    zones: tuple[str, ...] = ()
-    exclude_hosts: tuple[str, ...] = ()
+    zones: tuple[Text, ...] = ()
+    exclude_hosts: tuple[Text, ...] = ()
 
     @model_validator(mode="after")
     def _selects_something(self) -> Self:
         if not (self.groups or self.tags):
-            raise ValueError("names no group and no tag: write groups: [NAME] or tags: {KEY: VALUE}")
+            raise ValueError("selects nothing: expected groups: [NAME] or tags: {KEY: VALUE}")
         return self
 
 
@@ -76,76 +91,92 @@ class FleetSpec(Contract):
 class CanarySpec(Contract):
     """How waves widen: by explicit cumulative steps, or from `initial` by a growth."""
 
-    steps: Annotated[tuple[Quota, ...], Field(min_length=1), AfterValidator(_growing_to_all)] | None = None
+    steps: (
+        Annotated[tuple[PositiveQuota, ...], Field(min_length=1), AfterValidator(_growing_to_all)] | None
+    ) = None
     growth: Growth | None = None
-    initial: Quota = "5%"
-    increment: Quota = "25%"
+    initial: PositiveQuota = "5%"
+    increment: PositiveQuota = "25%"
     factor: float = Field(default=2.0, gt=1, le=10)
 
     @model_validator(mode="after")
     def _one_way_to_grow(self) -> Self:
         if self.steps is not None and self.growth is not None:
-            raise ValueError("steps and growth exclude each other: keep one")
-        if self.initial in {0, "0%"} or self.increment in {0, "0%"}:
-            raise ValueError("initial and increment must be more than 0")
+            raise ValueError("steps and growth exclude each other: expected one of them")
+        for field, growths in _READ_BY.items():
+            written = getattr(self, field) != type(self).model_fields[field].default
+            if written and self.growth not in growths:
+                raise ValueError(
+                    f"{field} would be ignored: expected it only with growth: {' or '.join(growths)}"
+                )
         return self
+
+
+_READ_BY = {
+    "initial": (Growth.LINEAR, Growth.EXPONENTIAL),
+    "increment": (Growth.LINEAR,),
+    "factor": (Growth.EXPONENTIAL,),
+}
 
 
 class RollingSpec(Contract):
     """Equal waves of `batch` hosts, a share being of the whole fleet."""
 
-    batch: Quota = "25%"
-
-    @model_validator(mode="after")
-    def _some(self) -> Self:
-        if self.batch in {0, "0%"}:
-            raise ValueError("batch must be more than 0")
-        return self
+    batch: PositiveQuota = "25%"
 
 
 class Strategy(Contract):
+    """How the fleet is cut into waves; only the block that is named as the type is read."""
+
     type: StrategyType
     canary: CanarySpec = CanarySpec()
     rolling: RollingSpec = RollingSpec()
+
+    @model_validator(mode="after")
+    def _nothing_ignored(self) -> Self:
+        for block, spec in {"canary": CanarySpec, "rolling": RollingSpec}.items():
+            if block != self.type and getattr(self, block) != spec():
+                raise ValueError(f"{block} would be ignored: expected it only with type: {block}")
+        return self
 
 
 class DisruptionBudget(Contract):
     """Hosts out of service at once; shares round up, so a budget is never 0."""
 
-    overall: Quota = "10%"
-    per_zone: Quota = "10%"
-
-    @model_validator(mode="after")
-    def _some(self) -> Self:
-        if {self.overall, self.per_zone} & {0, "0%"}:
-            raise ValueError("a budget of 0 hosts can never change one: write at least 1")
-        return self
+    overall: PositiveQuota = "10%"
+    per_zone: PositiveQuota = "10%"
 
 
 class FailureTolerance(Contract):
     """Failed hosts that a wave may have and still be healthy; shares round down."""
 
     hosts: Quota = 0
-    mode: ToleranceMode = ToleranceMode.STRICT
+    mode: Annotated[ToleranceMode, WithJsonSchema({"enum": ["strict", "soft", "STRICT", "SOFT"]})] = (
+        ToleranceMode.STRICT
+    )
 
 
 class HttpCheck(Contract):
+    """A GET of the host's own address; any other status, or a redirect, is a failure."""
+
     type: Literal["http"]
-    port: int = Field(ge=1, le=65535)
-    path: str = Field(default="/", pattern=r"^/")
+    port: Port
+    path: str = Field(default="/", pattern=r"^/", description="a path that begins with /")
     expected_status: int = Field(default=200, ge=100, le=599)
 
 
 class TcpCheck(Contract):
+    """A connection to the host's own address; being accepted is a success."""
+
     type: Literal["tcp"]
-    port: int = Field(ge=1, le=65535)
+    port: Port
 
 
 class CommandCheck(Contract):
     """A shell command run on the host; exit status 0 is a success."""
 
     type: Literal["command"]
-    run: str = Field(min_length=1)
+    run: Text
 
 
 Check = Annotated[HttpCheck | TcpCheck | CommandCheck, Field(discriminator="type")]
@@ -155,53 +186,54 @@ class HealthChecks(Contract):
     """When a host counts as healthy: every check passes `success_threshold` times in a row."""
 
     initial_delay: Duration = timedelta(0)
-    interval: Duration = timedelta(seconds=5)
-    timeout: Duration = timedelta(seconds=5)
-    success_threshold: PositiveInt = 3
-    failure_threshold: PositiveInt = 3
-    deadline: Duration = timedelta(minutes=10)
+    interval: PositiveDuration = timedelta(seconds=5)
+    timeout: PositiveDuration = timedelta(seconds=5)
+    success_threshold: Count = 3
+    failure_threshold: Count = 3
+    deadline: PositiveDuration = timedelta(minutes=10)
     checks: tuple[Check, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _positive(self) -> Self:
-        if min(self.interval, self.timeout, self.deadline) <= timedelta(0):
-            raise ValueError("interval, timeout and deadline must be more than 0s")
+    def _can_pass(self) -> Self:
+        if self.deadline < self.interval * (self.success_threshold - 1):
+            raise ValueError("no host could pass: expected deadline >= interval x (successThreshold - 1)")
         return self
 
 
 class Bake(Contract):
     """How long a changed wave is watched; `first` applies to the first wave when given."""
 
-    time: Duration = timedelta(minutes=5)
-    first: Duration | None = None
-    interval: Duration = timedelta(seconds=30)
-
-    @model_validator(mode="after")
-    def _bounded(self) -> Self:
-        if self.interval < timedelta(seconds=1):
-            raise ValueError("interval must be at least 1s")
-        if max(self.time, self.first or timedelta(0)) > MAX_BAKE:
-            raise ValueError("a wave bakes for at most 14d")
-        return self
+    time: BakeTime = timedelta(minutes=5)
+    first: BakeTime | None = None
+    interval: Annotated[Duration, between(timedelta(seconds=1), MAX_BAKE)] = timedelta(seconds=30)
 
 
 class Approval(Contract):
     """Who must agree to the frozen plan before a host is touched; never the requester."""
 
     required: bool = True
-    minimum_approvers: PositiveInt = 1
-    allowed_approvers: tuple[str, ...] = ()
-    timeout: Duration = timedelta(hours=24)
+    minimum_approvers: Count = 1
+    allowed_approvers: tuple[Text, ...] = ()
+    timeout: PositiveDuration = timedelta(hours=24)
     proven: bool = False
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
         if self.allowed_approvers and len(set(self.allowed_approvers)) < self.minimum_approvers:
-            raise ValueError("allowedApprovers names fewer people than minimumApprovers demands")
+            raise ValueError("can never be reached: expected minimumApprovers different allowedApprovers")
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_ignored(self) -> Self:
+        demanded = self.proven or self.allowed_approvers or self.minimum_approvers > 1
+        if demanded and not self.required:
+            raise ValueError("approvers would be ignored: expected required: true, or no word of approvers")
         return self
 
 
 class Rollback(Contract):
+    """What an unhealthy wave sets off: restore the wave, or every host changed so far."""
+
     automatic: bool = True
     scope: RollbackScope = RollbackScope.WAVE
 
@@ -209,9 +241,15 @@ class Rollback(Contract):
 class ImageSpec(Contract):
     """The exact image, by `id` or by `family` and `version`; `signed` demands a verified signature."""
 
-    id: str | None = Field(default=None, pattern=r"^ami-[0-9a-f]{8,17}$")
+    id: str | None = Field(
+        default=None, pattern=r"^ami-[0-9a-f]{8,17}$", description="an image id such as ami-0123456789abcdef0"
+    )
     family: Name | None = None
-    version: str | None = Field(default=None, pattern=r"^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$")
+    version: str | None = Field(
+        default=None,
+        pattern=r"^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$",
+        description="a version of three numbers such as 1.4.2 or 1.4.2-rc.1",
+    )
     signed: bool = False
 
     @model_validator(mode="after")
@@ -219,9 +257,7 @@ class ImageSpec(Contract):
         ways = [self.id is not None, self.family is not None and self.version is not None]
         halves = (self.family is None) != (self.version is None)
         if halves or ways.count(True) != 1:
-            raise ValueError(
-                "name the image by id (ami-…), or by family and version; not by both, nor by half"
-            )
+            raise ValueError("expected an id (ami-…), or family and version: not both, and no half")
         return self
 
     def __str__(self) -> str:
@@ -229,6 +265,8 @@ class ImageSpec(Contract):
 
 
 class PatchSpec(Contract):
+    """What to change, where, how fast, and what must hold."""
+
     fleet: FleetSpec
     image: ImageSpec
     strategy: Strategy
@@ -241,6 +279,8 @@ class PatchSpec(Contract):
 
 
 class Metadata(Contract):
+    """The campaign's name, which names its workflow, and labels for people."""
+
     name: Name
     labels: dict[str, str] = {}
 
