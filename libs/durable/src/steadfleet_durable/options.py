@@ -1,0 +1,65 @@
+"""Named policies for activities: no timeout is written anywhere else."""
+
+from datetime import timedelta
+from typing import TypedDict
+
+from temporalio.common import RetryPolicy
+from temporalio.workflow import ActivityCancellationType
+
+
+class Options(TypedDict, total=False):
+    """
+    What a policy may set: `execute_activity_method(Fleet.change_host, request, **LONG)`.
+
+    Names and summaries are not here, so a call can still pass `summary=` beside the policy.
+    """
+
+    schedule_to_close_timeout: timedelta
+    start_to_close_timeout: timedelta
+    heartbeat_timeout: timedelta
+    retry_policy: RetryPolicy
+    cancellation_type: ActivityCancellationType
+
+
+def _retry(longest: timedelta) -> RetryPolicy:
+    return RetryPolicy(
+        initial_interval=timedelta(seconds=1),
+        maximum_interval=longest,
+        # A result over 2 MB is as large the next time.
+        non_retryable_error_types=["PayloadsTooLarge"],
+    )
+
+
+# One call: seconds of work, and retries that end.
+QUICK = Options(
+    start_to_close_timeout=timedelta(minutes=1),
+    schedule_to_close_timeout=timedelta(minutes=10),
+    retry_policy=_retry(timedelta(seconds=30)),
+)
+
+# Minutes to hours on something that an abort must reach. The heartbeat timeout is how long a dead
+# worker goes unnoticed. The undo waits for the end of it: nothing is undone while it is being done.
+LONG = Options(
+    start_to_close_timeout=timedelta(hours=4),
+    schedule_to_close_timeout=timedelta(hours=24),
+    heartbeat_timeout=timedelta(seconds=30),
+    cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    retry_policy=_retry(timedelta(minutes=1)),
+)
+
+# Minutes, where progress comes in large steps and nobody waits for an abort.
+SLOW = Options(
+    start_to_close_timeout=timedelta(minutes=30),
+    schedule_to_close_timeout=timedelta(hours=2),
+    heartbeat_timeout=timedelta(minutes=2),
+    cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    retry_policy=_retry(timedelta(minutes=1)),
+)
+
+# A compensation: it is retried far longer than the step was, for what it leaves behind costs.
+UNDO = Options(
+    start_to_close_timeout=timedelta(minutes=10),
+    schedule_to_close_timeout=timedelta(hours=6),
+    cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    retry_policy=_retry(timedelta(minutes=1)),
+)
