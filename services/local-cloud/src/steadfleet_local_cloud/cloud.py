@@ -1,0 +1,227 @@
+"""A whole local cloud, as one object."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import tempfile
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar, Literal, Self
+
+from moto.core.base_backend import BackendDict
+from moto.core.model_instances import reset_model_data
+from moto.ec2.models import ec2_backends
+
+from steadfleet_local_cloud.auto_scaling import AutoScaling
+from steadfleet_local_cloud.context import ACCOUNT, Context
+from steadfleet_local_cloud.control import Control
+from steadfleet_local_cloud.ec2 import Ec2
+from steadfleet_local_cloud.errors import LocalCloudError, StateTakenError
+from steadfleet_local_cloud.faults import Fault, Faults, Release
+from steadfleet_local_cloud.images import Images
+from steadfleet_local_cloud.inventory import Inventory
+from steadfleet_local_cloud.machines import Machine, Machines, NoMachines
+from steadfleet_local_cloud.network import AUTO, Network
+from steadfleet_local_cloud.patches import Patches
+from steadfleet_local_cloud.process_machines import ProcessMachines
+from steadfleet_local_cloud.record import Entry, Record
+from steadfleet_local_cloud.run_command import RunCommand
+from steadfleet_local_cloud.server import Application, Server
+from steadfleet_local_cloud.target_health import TargetHealth
+
+_log = logging.getLogger(__name__)
+_LOAD_AMIS = "MOTO_EC2_LOAD_DEFAULT_AMIS"
+DEFAULT_REGION = "eu-west-1"
+
+
+class LocalCloud:
+    """
+    An AWS endpoint on loopback with a real machine behind every instance.
+
+    moto's state is global to the process, so there is one at a time; when it closes, its
+    fleet is gone. `probe_scale` shortens the interval between health probes (AWS allows
+    no less than 5 s); timeouts and thresholds stay as the target group says.
+    """
+
+    _open: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        *,
+        state: Path | None = None,
+        machines: Literal["process", "none"] = "process",
+        region: str = DEFAULT_REGION,
+        port: int = 0,
+        network: str = AUTO,
+        seed: int = 0,
+        probe_scale: float = 1.0,
+    ) -> None:
+        self._closing = ExitStack()
+        try:
+            self._claim()
+            folder = self._state_folder(state)
+            self._context = self._build(folder, machines, region, network, seed)
+            self._install(probe_scale)
+            self._server = Server(Application(self._context, self._control), port)
+            self._closing.callback(self._server.close)
+            self._closing.callback(self._context.faults.close)  # a held call would keep the server waiting
+            self._server.start()
+        except BaseException:
+            self._closing.close()
+            raise
+        _log.info("local cloud (not AWS) at %s", self.endpoint, extra={"fields": {"state": str(folder)}})
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self._server.port}"
+
+    @property
+    def region(self) -> str:
+        return self._context.region
+
+    @property
+    def client_settings(self) -> dict[str, Any]:
+        """What boto3.client() needs to talk to this cloud, whatever the environment says."""
+        return {
+            "endpoint_url": self.endpoint,
+            "region_name": self.region,
+            "aws_access_key_id": "local",
+            "aws_secret_access_key": "local",
+        }
+
+    @property
+    def faults(self) -> Faults:
+        """The faults in force; add and clear them here below, which also freezes dark zones."""
+        return self._context.faults
+
+    def add_fault(self, kind: str, **options: Any) -> Fault:
+        """Begin a fault: `add_fault("lost", action="RunInstances", count=1)`."""
+        return self._control.add_fault(kind, **options)
+
+    def release(self, fault: Fault, then: Release = "continue") -> int:
+        """Let the calls that a hold fault holds go on, or with `drop` cut them off."""
+        return self._context.faults.release(fault.id, then)
+
+    def clear_faults(self, fault: Fault | None = None) -> None:
+        self._control.clear_faults(fault.id if fault else None)
+
+    def register_image(self, name: str, folder: Path, tags: dict[str, str] | None = None) -> str:
+        """Make an image from a folder with a program `run` or `run.py`; its id."""
+        return self._control.register_image(name, folder, tags or {})
+
+    def record(self, since: int = 0) -> list[Entry]:
+        return self._context.record.since(since)
+
+    def inventory(self) -> Inventory:
+        return self._control.inventory()
+
+    def machines(self) -> list[dict[str, object]]:
+        return self._control.machines()
+
+    def close(self) -> None:
+        self._closing.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _claim(self) -> None:
+        if LocalCloud._open:
+            raise LocalCloudError(
+                "a local cloud is open in this process already: close it, or use another process"
+            )
+        LocalCloud._open = True
+        self._closing.callback(_release_claim)
+
+    def _state_folder(self, state: Path | None) -> Path:
+        if state is None:
+            return Path(self._closing.enter_context(tempfile.TemporaryDirectory(prefix="local-cloud-")))
+        state = state.absolute()
+        state.mkdir(parents=True, exist_ok=True)
+        lock = self._closing.enter_context((state / "lock").open("w"))
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StateTakenError(
+                f"{state} is in use by another local cloud: stop that one, or choose another folder with --state DIR"
+            ) from error
+        return state
+
+    def _build(self, folder: Path, machines: str, region: str, network: str, seed: int) -> Context:
+        held = Network.claim(network)
+        self._closing.callback(held.close)
+        record = Record(folder / "record.jsonl")
+        self._closing.callback(record.close)
+
+        def note(event: str, machine: Machine, details: dict[str, object]) -> None:
+            record.append(
+                "machine", event=event, instance=machine.order.instance_id, **_facts(machine), **details
+            )
+
+        images = Images(folder / "images")
+        driver: Machines = (
+            NoMachines() if machines == "none" else ProcessMachines(folder / "machines", images, note)
+        )
+        self._closing.callback(driver.close)
+        return Context(
+            region=region,
+            network=held,
+            images=images,
+            machines=driver,
+            faults=Faults(seed),
+            record=record,
+            real=machines != "none",
+            lock=threading.RLock(),
+        )
+
+    def _install(self, probe_scale: float) -> None:
+        patches = Patches()
+        self._closing.callback(patches.undo)
+        self._closing.callback(_reset_moto)
+        self._closing.enter_context(_environment(_LOAD_AMIS, "false"))
+        _reset_moto()
+        Ec2(self._context, patches)
+        AutoScaling(self._context, patches)
+        self._closing.callback(RunCommand(self._context, patches).close)
+        self._closing.callback(TargetHealth(self._context, patches, probe_scale).close)
+        self._control = Control(self._context)
+        _ = ec2_backends[ACCOUNT][self._context.region]  # the network is there before the first call
+
+
+def _release_claim() -> None:
+    LocalCloud._open = False  # noqa: SLF001 - our own
+
+
+def _facts(machine: Machine) -> dict[str, object]:
+    order = machine.order
+    return {"address": order.address, "zone": order.zone, "image": order.image_id, "boot_id": machine.boot_id}
+
+
+def _reset_moto() -> None:
+    BackendDict.reset()
+    reset_model_data()
+
+
+class _environment:  # noqa: N801 - used like a function
+    """Set a variable of this process for a while: moto reads some of its settings there."""
+
+    def __init__(self, name: str, value: str) -> None:
+        self._name, self._value = name, value
+
+    def __enter__(self) -> None:
+        self._before = os.environ.get(self._name)
+        os.environ[self._name] = self._value
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is None:
+            del os.environ[self._name]
+        else:
+            os.environ[self._name] = self._before

@@ -1,0 +1,28 @@
+"""What the hooks share."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from steadfleet_local_cloud.faults import Faults
+from steadfleet_local_cloud.images import Images
+from steadfleet_local_cloud.machines import Machines
+from steadfleet_local_cloud.network import Network
+from steadfleet_local_cloud.record import Record
+
+ACCOUNT = "123456789012"  # moto's own, for any credentials
+
+
+@dataclass(frozen=True)
+class Context:
+    """The parts of one cloud, and the lock that every use of moto's state is under."""
+
+    region: str
+    network: Network
+    images: Images
+    machines: Machines
+    faults: Faults
+    record: Record
+    real: bool  # whether machines stand behind instances
+    lock: threading.RLock

@@ -1,0 +1,137 @@
+"""The local cloud's own API, under /_local/ on the same port: JSON in, JSON out."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from moto.ec2.models import ec2_backends
+
+from steadfleet_local_cloud.answers import Answer, json_answer
+from steadfleet_local_cloud.calls import Environ
+from steadfleet_local_cloud.context import ACCOUNT, Context
+from steadfleet_local_cloud.ec2 import register_image
+from steadfleet_local_cloud.errors import LocalCloudError
+from steadfleet_local_cloud.faults import Fault, Kind
+from steadfleet_local_cloud.inventory import Inventory, take_inventory
+
+_log = logging.getLogger(__name__)
+_Route = Callable[..., Answer]
+
+
+class Control:
+    """Health, machines, inventory, record, faults and images; also for use in-process."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._routes: dict[tuple[str, str], _Route] = {
+            ("GET", "health"): self._health,
+            ("GET", "machines"): lambda **_: json_answer(self.machines()),
+            ("GET", "inventory"): lambda **_: json_answer(self.inventory()),
+            ("GET", "record"): self._record,
+            ("GET", "faults"): lambda **_: json_answer(self._context.faults.all()),
+            ("POST", "faults"): self._add_fault,
+            ("DELETE", "faults"): self._clear_faults,
+            ("GET", "faults/*"): lambda name, **_: json_answer(self._context.faults.get(name).describe()),
+            ("DELETE", "faults/*"): self._clear_faults,
+            ("POST", "faults/*/release"): self._release,
+            ("POST", "images"): self._register_image,
+        }
+
+    def answer(self, environ: Environ) -> Answer:
+        """Answer one request; what makes no sense is refused with a sentence."""
+        parts = environ["PATH_INFO"].removeprefix("/_local/").rstrip("/").split("/")
+        pattern = "/".join("*" if position == 1 else part for position, part in enumerate(parts))
+        route = self._routes.get((environ["REQUEST_METHOD"], pattern))
+        if route is None:
+            return json_answer(
+                {"error": f"no such thing here: {environ['REQUEST_METHOD']} {environ['PATH_INFO']}"}, 404
+            )
+        try:
+            return route(
+                name=parts[1] if len(parts) > 1 else "",
+                query={key: values[-1] for key, values in parse_qs(environ.get("QUERY_STRING", "")).items()},
+                body=_json_body(environ),
+            )
+        except (LocalCloudError, KeyError, TypeError, ValueError) as error:
+            return json_answer({"error": _sentence(error)}, 400)
+        except Exception as error:
+            _log.exception("a defect in the control API: %s", environ["PATH_INFO"])
+            return json_answer({"error": f"{type(error).__name__}: {error}"}, 501)
+
+    def machines(self) -> list[dict[str, object]]:
+        return [machine.describe() for machine in self._context.machines.all()]
+
+    def inventory(self) -> Inventory:
+        with self._context.lock:
+            return take_inventory()
+
+    def register_image(self, name: str, folder: Path, tags: dict[str, str]) -> str:
+        backend = ec2_backends[ACCOUNT][self._context.region]
+        image_id = register_image(self._context, backend, name, folder, tags)
+        self._context.record.append("image", image=image_id, name=name, tags=tags)
+        return image_id
+
+    def add_fault(self, kind: str, **options: Any) -> Fault:
+        fault = self._context.faults.add(kind, **options)
+        self._context.record.append("fault", event="added", **fault.describe())
+        if fault.kind is Kind.DARK_ZONE:
+            self._relight()
+        return fault
+
+    def clear_faults(self, fault_id: str | None = None) -> None:
+        for fault in self._context.faults.clear(fault_id):
+            self._context.record.append("fault", event="cleared", **fault.describe())
+            if fault.kind is Kind.DARK_ZONE:
+                self._relight()
+
+    def _relight(self) -> None:
+        """Freeze the machines of dark zones, revive those of zones that are dark no more."""
+        for machine in self._context.machines.all():
+            dark = self._context.faults.is_dark(machine.order.zone)
+            if machine.hung != dark:
+                self._context.machines.hang(machine.order.instance_id, hung=dark)
+
+    def _health(self, **_: object) -> Answer:
+        return json_answer(
+            {
+                "status": "ready",
+                "local": True,
+                "region": self._context.region,
+                "network": str(self._context.network.cidr),
+                "machines": "process" if self._context.real else "none",
+            }
+        )
+
+    def _record(self, query: dict[str, str], **_: object) -> Answer:
+        return json_answer(self._context.record.since(int(query.get("since", "0"))))
+
+    def _add_fault(self, body: dict[str, Any], **_: object) -> Answer:
+        return json_answer(self.add_fault(**body).describe(), 201)
+
+    def _clear_faults(self, name: str, **_: object) -> Answer:
+        self.clear_faults(name or None)
+        return json_answer(self._context.faults.all())
+
+    def _release(self, name: str, body: dict[str, Any], **_: object) -> Answer:
+        return json_answer({"released": self._context.faults.release(name, **body)})
+
+    def _register_image(self, body: dict[str, Any], **_: object) -> Answer:
+        image_id = self.register_image(body["name"], Path(body["folder"]), body.get("tags", {}))
+        return json_answer({"image": image_id}, 201)
+
+
+def _json_body(environ: Environ) -> dict[str, Any]:
+    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    content = json.loads(body or b"{}")
+    if not isinstance(content, dict):
+        raise LocalCloudError("the body must be a JSON object")
+    return content
+
+
+def _sentence(error: Exception) -> str:
+    return f"missing: {error}" if isinstance(error, KeyError) else str(error)

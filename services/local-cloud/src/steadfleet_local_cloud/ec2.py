@@ -1,0 +1,211 @@
+"""Instances and images: what moto answers, a machine does."""
+
+from __future__ import annotations
+
+import copy
+import ipaddress
+from pathlib import Path
+from typing import Any
+
+from moto.ec2.exceptions import EC2ClientError, InvalidAMIIdError
+from moto.ec2.models.amis import AmiBackend
+from moto.ec2.models.instances import Instance, InstanceBackend
+from moto.ec2.models.vpcs import VPCBackend
+
+from steadfleet_local_cloud.context import Context
+from steadfleet_local_cloud.errors import ContentError
+from steadfleet_local_cloud.images import check_content
+from steadfleet_local_cloud.machines import Order
+from steadfleet_local_cloud.patches import Patches
+
+# moto's stand-in for a missing token; botocore always sends one
+_NO_TOKEN = "ABCDE"  # noqa: S105
+
+
+class Ec2:
+    """Wrap moto's EC2 so that its effects reach the machines."""
+
+    def __init__(self, context: Context, patches: Patches) -> None:
+        self._context = context
+        self._launched: dict[str, Any] = {}  # client token → reservation
+        patches.wrap(VPCBackend, "create_default_vpc", self._create_default_vpc)
+        patches.wrap(InstanceBackend, "run_instances", self._run_instances)
+        patches.wrap(Instance, "terminate", self._terminate)
+        patches.wrap(Instance, "stop", self._stop)
+        patches.wrap(Instance, "start", self._start)
+        patches.wrap(Instance, "reboot", self._reboot)
+        patches.wrap(AmiBackend, "create_image", self._create_image)
+        patches.wrap(AmiBackend, "copy_image", self._copy_image)
+        patches.wrap(AmiBackend, "deregister_image", self._deregister_image)
+
+    def _create_default_vpc(self, original: Any, backend: Any) -> Any:
+        """Make the machines' network the region's default VPC, with one subnet a zone."""
+        if backend.region_name != self._context.region:
+            return original(backend)
+        vpc = backend.create_vpc(str(self._context.network.cidr), is_default=True)
+        vpc.add_tags({"Name": "local-cloud"})
+        for zone, cidr in self._context.network.subnets(backend.region_name).items():
+            subnet = backend.create_subnet(vpc.id, str(cidr), availability_zone=zone)
+            subnet.default_for_az = "true"
+            subnet.add_tags({"Name": f"local-cloud-{zone}"})
+        return vpc
+
+    def _run_instances(self, original: Any, backend: Any, image_id: str, *rest: Any, **options: Any) -> Any:
+        token = options.get("client_token")
+        if token and token != _NO_TOKEN and token in self._launched:
+            return self._launched[token]
+        self._refuse(backend, image_id or _template_image(backend, options), options)
+        reservation = original(backend, image_id, *rest, **options)
+        if token and token != _NO_TOKEN:
+            self._launched[token] = reservation
+        adopted = {nic.get("NetworkInterfaceId") for nic in options.get("nics") or []}
+        for instance in reservation.instances:
+            _end_with_instance(instance, adopted)
+            if self._context.real:
+                self._boot(instance)
+        return reservation
+
+    def _boot(self, instance: Any) -> None:
+        zone = instance.placement.zone
+        order = Order(instance.id, instance.image_id, instance.private_ip, zone)
+        self._context.machines.boot(order, self._context.faults.strike_boot(zone, instance.image_id))
+
+    def _refuse(self, backend: Any, image_id: str, options: dict[str, Any]) -> None:
+        """Refuse a launch that could only be pretended."""
+        zone, cidr = _place(backend, options)
+        if self._context.faults.is_dark(zone):
+            raise EC2ClientError(
+                "InsufficientInstanceCapacity",
+                f"We currently do not have sufficient capacity in the Availability Zone you requested ({zone}).",
+            )
+        if not self._context.real:
+            return
+        if image_id not in backend.amis:
+            raise InvalidAMIIdError(image_id or "")
+        if image_id not in self._context.images:
+            raise EC2ClientError(
+                "InvalidAMIID.Unavailable",
+                f"The image id '[{image_id}]' has no content in this local cloud: register one with "
+                "`local-cloud image register NAME --from FOLDER`",
+            )
+        if cidr is None or not cidr.subnet_of(self._context.network.cidr):
+            raise EC2ClientError(
+                "Unsupported",
+                f"The machines of this local cloud live in {self._context.region}, {self._context.network.cidr} only.",
+            )
+
+    def _terminate(self, original: Any, instance: Any) -> Any:
+        if instance.state == "terminated":
+            return copy.copy(instance.instance_state)
+        if self._context.real:
+            self._context.machines.terminate(instance.id)
+        before = original(instance)
+        instance._private_ips.clear()  # noqa: SLF001 - or moto frees the address again, from its next owner
+        return before
+
+    def _stop(self, original: Any, instance: Any) -> Any:
+        _refuse_state(instance, "terminated")
+        if self._context.real and instance.state == "running":
+            self._context.machines.stop(instance.id)
+        return original(instance)
+
+    def _start(self, original: Any, instance: Any) -> Any:
+        _refuse_state(instance, "terminated")
+        if self._context.real and instance.state == "stopped":
+            self._context.machines.start(instance.id, self._next_boot(instance))
+        return original(instance)
+
+    def _reboot(self, original: Any, instance: Any) -> Any:
+        _refuse_state(instance, "terminated", "stopped")
+        if self._context.real:
+            self._context.machines.reboot(instance.id, self._next_boot(instance))
+        return original(instance)
+
+    def _next_boot(self, instance: Any) -> Any:
+        return self._context.faults.strike_boot(instance.placement.zone, instance.image_id)
+
+    def _create_image(
+        self,
+        original: Any,
+        backend: Any,
+        instance_id: str,
+        name: str,
+        description: str,
+        tag_specifications: Any,
+    ) -> Any:
+        _refuse_name(backend, name)
+        _refuse_state(backend.get_instance(instance_id), "terminated")
+        # moto cannot tag the snapshot, which newer clients ask for
+        snapshot = [spec for spec in tag_specifications if spec["ResourceType"] == "snapshot"]
+        others = [spec for spec in tag_specifications if spec["ResourceType"] != "snapshot"]
+        ami = original(backend, instance_id, name, description, others)
+        for spec in snapshot:
+            ami.ebs_snapshot.add_tags({tag["Key"]: tag["Value"] for tag in spec["Tags"]})
+        if content := self._context.machines.content(instance_id):
+            self._context.images.add(ami.id, content)
+        return ami
+
+    def _copy_image(
+        self, original: Any, backend: Any, source_image_id: str, *rest: Any, **options: Any
+    ) -> Any:
+        ami = original(backend, source_image_id, *rest, **options)
+        self._context.images.copy(source_image_id, ami.id)
+        return ami
+
+    def _deregister_image(self, original: Any, backend: Any, ami_id: str) -> None:
+        original(backend, ami_id)
+        self._context.images.remove(ami_id)
+
+
+def register_image(context: Context, backend: Any, name: str, folder: Path, tags: dict[str, str]) -> str:
+    """Make an image whose content is a copy of the folder; its id."""
+    check_content(folder)
+    with context.lock:
+        if any(ami.name == name for ami in backend.amis.values()):
+            raise ContentError(
+                f"there is an image named {name!r} already: deregister it or choose another name"
+            )
+        ami = backend.register_image(name, f"registered from {folder.name}")
+        ami.add_tags({"Name": name} | tags)
+        context.images.add(ami.id, folder)
+        return str(ami.id)
+
+
+def _place(backend: Any, options: dict[str, Any]) -> tuple[str, ipaddress.IPv4Network | None]:
+    """Return the zone and the addresses that a launch would be in."""
+    nics = options.get("nics") or []
+    subnet_id = options.get("subnet_id") or next((nic["SubnetId"] for nic in nics if "SubnetId" in nic), None)
+    if subnet_id:
+        subnet = backend.get_subnet(subnet_id)
+    else:
+        zone = options.get("placement") or f"{backend.region_name}a"
+        subnet = backend.get_default_subnets().get(zone)
+        if subnet is None:
+            return zone, None
+    return subnet.availability_zone, subnet.cidr
+
+
+def _template_image(backend: Any, options: dict[str, Any]) -> str:
+    template = options.get("launch_template")
+    return (backend._get_template_from_args(template).image_id or "") if template else ""  # noqa: SLF001 - the way moto finds it
+
+
+def _end_with_instance(instance: Any, adopted: set[str | None]) -> None:
+    """Let the interfaces that the launch made go with the instance, as on AWS; moto would leave them."""
+    for nic in instance.nics.values():
+        if nic.id not in adopted:
+            nic.delete_on_termination = True
+
+
+def _refuse_state(instance: Any, *states: str) -> None:
+    if instance.state in states:
+        raise EC2ClientError(
+            "IncorrectInstanceState",
+            f"The instance '{instance.id}' is not in a state from which this can be done: it is {instance.state}.",
+        )
+
+
+def _refuse_name(backend: Any, name: str) -> None:
+    taken = next((ami.id for ami in backend.amis.values() if ami.name == name), None)
+    if taken:
+        raise EC2ClientError("InvalidAMIName.Duplicate", f"AMI name {name} is already in use by AMI {taken}")

@@ -1,0 +1,39 @@
+"""
+What the local cloud refuses, and why.
+
+LocalCloudError
+├── PortTakenError      another program listens on the port
+├── NetworkTakenError   another local cloud's machines live in the network
+├── StateTakenError     another local cloud writes to the state folder
+├── ContentError        a folder cannot be the content of an image
+├── FaultError          a fault makes no sense
+└── MachineError        a machine could not be started or reached
+"""
+
+
+class LocalCloudError(Exception):
+    """What went wrong, and what to do about it."""
+
+
+class PortTakenError(LocalCloudError):
+    pass
+
+
+class NetworkTakenError(LocalCloudError):
+    pass
+
+
+class StateTakenError(LocalCloudError):
+    pass
+
+
+class ContentError(LocalCloudError):
+    pass
+
+
+class FaultError(LocalCloudError):
+    pass
+
+
+class MachineError(LocalCloudError):
+    pass

@@ -1,0 +1,77 @@
+"""The loopback network whose addresses are the machines' own."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket
+
+from steadfleet_local_cloud.errors import NetworkTakenError
+
+DEFAULT_NETWORK = "127.77.0.0/16"
+AUTO = "auto"
+_LOCK_PORT = 4566
+_AUTO_RANGE = range(64, 127)
+ZONES = "abc"
+
+
+class Network:
+    """
+    A /16 of 127.0.0.0/8, held for as long as this object is open.
+
+    Two local clouds must not give the same address to two machines. The lock is a bound
+    socket on an address that no machine gets: the operating system frees it with us.
+    """
+
+    def __init__(self, cidr: ipaddress.IPv4Network, lock: socket.socket) -> None:
+        self.cidr = cidr
+        self._lock = lock
+
+    @classmethod
+    def claim(cls, wanted: str) -> Network:
+        """Take a network, or with `auto` the first that no other local cloud holds."""
+        if wanted != AUTO:
+            return cls._take(_checked(wanted))
+        for octet in _AUTO_RANGE:
+            cidr = ipaddress.IPv4Network(f"127.{octet}.0.0/16")
+            if str(cidr) == DEFAULT_NETWORK:
+                continue  # left for the local cloud that a person starts
+            try:
+                return cls._take(cidr)
+            except NetworkTakenError:
+                continue
+        raise NetworkTakenError("every network from 127.64.0.0/16 to 127.126.0.0/16 is in use")
+
+    @classmethod
+    def _take(cls, cidr: ipaddress.IPv4Network) -> Network:
+        lock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            lock.bind((str(cidr.broadcast_address - 1), _LOCK_PORT))
+        except OSError as error:
+            lock.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise NetworkTakenError(
+                f"network {cidr} is in use by another local cloud: stop that one, or choose another "
+                f"with --network 127.N.0.0/16 or --network {AUTO}"
+            ) from error
+        return cls(cidr, lock)
+
+    def subnets(self, region: str) -> dict[str, ipaddress.IPv4Network]:
+        """Zone name to its quarter of the network; the last quarter is kept free."""
+        quarters = self.cidr.subnets(prefixlen_diff=2)
+        return {f"{region}{letter}": quarter for letter, quarter in zip(ZONES, quarters, strict=False)}
+
+    def close(self) -> None:
+        self._lock.close()
+
+
+def _checked(wanted: str) -> ipaddress.IPv4Network:
+    hint = f"network {wanted!r} is not a /16 of 127.0.0.0/8: write it like {DEFAULT_NETWORK}"
+    try:
+        cidr = ipaddress.IPv4Network(wanted)
+    except ValueError as error:
+        raise NetworkTakenError(hint) from error
+    if not cidr.is_loopback or cidr.prefixlen != ipaddress.IPv4Network(DEFAULT_NETWORK).prefixlen:
+        raise NetworkTakenError(hint)
+    return cidr
