@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
-from steadfleet_durable import LONG, QUICK, Saga
 from temporalio import activity, workflow
+
+from steadfleet_durable import LONG, QUICK, Saga
 
 
 class Disks:

@@ -7,12 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from steadfleet_durable import WorkerSettings, build_worker, register
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import CancelledError
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 from workflow.durable.three_disks import Disks, Order, ThreeDisks
+
+from steadfleet_durable import WorkerSettings, build_worker, register
 
 
 class Run:

@@ -7,9 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel
-from steadfleet_durable import LONG, QUICK, FailedCompensation, Saga
 from temporalio import activity, workflow
 from temporalio.exceptions import ApplicationError
+
+from steadfleet_durable import LONG, QUICK, FailedCompensation, Saga
 
 
 class Disk(BaseModel):

@@ -84,7 +84,7 @@ async def connect(
     except TimeoutError as error:
         raise _unreachable(config, f"no answer within {connect_time.total_seconds():g} s") from error
     except RuntimeError as error:
-        raise _unreachable(config, str(error)) from error
+        raise _failed_connect(config, str(error)) from error
     return client
 
 
@@ -129,23 +129,34 @@ async def _probe(client: Client, config: ClientConnectConfig) -> None:
     try:
         await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
     except RPCError as error:
-        raise _refusal(client.namespace, config, error) from error
+        raise _refusal(config, error) from error
 
 
-def _refusal(namespace: str, config: ClientConnectConfig, error: RPCError) -> EngineError:
-    where = config["target_host"]
+def _failed_connect(config: ClientConnectConfig, got: str) -> EngineError:
+    """Tell a refusal from no answer: the SDK's first call may be where a credential is refused."""
+    if "PermissionDenied" in got or "Unauthenticated" in got:
+        return _not_authorized(config, got)
+    return _unreachable(config, got)
+
+
+def _refusal(config: ClientConnectConfig, error: RPCError) -> EngineError:
+    where, namespace = config["target_host"], config["namespace"]
     if error.status == RPCStatusCode.NOT_FOUND:
         return NamespaceMissingError(
             f"namespace {namespace!r} does not exist at {where}: create it"
             f" (`temporal operator namespace create -n {namespace}`) or set TEMPORAL_NAMESPACE"
         )
     if error.status in {RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED}:
-        return NotAuthorizedError(
-            f"{where} refuses {_credential(config)} for namespace {namespace!r} ({error.message}): check that"
-            " the credential is current and may use this namespace, and that the namespace's name is right"
-            " (Temporal Cloud: `<name>.<account>`)"
-        )
+        return _not_authorized(config, error.message)
     return _unreachable(config, f"{error.status.name}: {error.message}")
+
+
+def _not_authorized(config: ClientConnectConfig, got: str) -> NotAuthorizedError:
+    return NotAuthorizedError(
+        f"{config['target_host']} refuses {_credential(config)} for namespace {config['namespace']!r} ({got})"
+        ": check that the credential is current and may use this namespace, and that the namespace's name is"
+        " right (Temporal Cloud: `<name>.<account>`)"
+    )
 
 
 def _unreachable(config: ClientConnectConfig, got: str) -> EngineUnreachableError:
