@@ -15,7 +15,9 @@ _Model = TypeVar("_Model")
 _Result = TypeVar("_Result")
 _P = ParamSpec("_P")
 
-_INTERVAL_WITHOUT_TIMEOUT = timedelta(seconds=10)
+# An abort reaches the activity with the answer to a beat. The SDK sends fewer than it is given:
+# one in `max_heartbeat_throttle_interval`.
+_LONGEST_INTERVAL = timedelta(seconds=1)
 # Threads are made when needed; how many calls run at once is bounded by the worker's slots.
 _threads = ThreadPoolExecutor(max_workers=1000, thread_name_prefix="unbroken")
 
@@ -63,7 +65,7 @@ class Heartbeat:
 
     async def _tick(self) -> None:
         timeout = activity.info().heartbeat_timeout
-        interval = timeout / 3 if timeout else _INTERVAL_WITHOUT_TIMEOUT
+        interval = min(timeout / 3, _LONGEST_INTERVAL) if timeout else _LONGEST_INTERVAL
         while True:
             activity.heartbeat(*self._details)
             await asyncio.sleep(interval.total_seconds())

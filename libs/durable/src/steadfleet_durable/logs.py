@@ -42,6 +42,9 @@ def configure_logs(
     handler.setFormatter(_formatter(log_format(env, stream), stream))
     root = logging.getLogger()
     root.handlers = [handler]
+    # The same facts are on each line already, as fields.
+    workflow.logger.workflow_info_on_message = False
+    activity.logger.activity_info_on_message = False
     root.setLevel(level)
 
 
