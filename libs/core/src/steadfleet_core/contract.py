@@ -112,12 +112,16 @@ class _Document:
 
     def lines(self) -> list[str]:
         # A contract of another kind has no other problem: all of its fields would be unknown.
-        header = [problem for problem in self.problems if problem.path in {"apiVersion", "kind"}]
-        ordered = sorted(set(header or self.problems))
-        return [f"{self.source}:{line}: {path}: {value} — {text}" for line, path, value, text in ordered]
+        header = {problem for problem in self.problems if problem.path in {"apiVersion", "kind"}}
+        ordered = sorted(header or set(self.problems))
+        return [self._line(line, f"{path}: {value} — {text}") for line, path, value, text in ordered]
+
+    def _line(self, line: int, text: str) -> str:
+        # What a file says must not break the line, nor reach a terminal as an escape sequence.
+        return f"{self.source}:{line}: " + "".join(sign if sign.isprintable() else " " for sign in text)
 
     def _unreadable(self, line: int, text: str) -> ContractError:
-        return ContractError([f"{self.source}:{line}: {text}"])
+        return ContractError([self._line(line, text)])
 
     def _value(self, node: yaml.Node, path: Path, line: int, within: tuple[yaml.Node, ...]) -> object:
         if node in within:
@@ -272,9 +276,8 @@ _TYPES = {"array": "a list", "boolean": "true or false", "object": "names with t
 
 def _expected_number(schema: Schema) -> str:
     noun = "a whole number" if schema.get("type") == "integer" else "a number"
-    bounds = {"minimum": "at least", "exclusiveMinimum": "more than", "maximum": "at most"}
-    limits = [f"{words} {schema[key]:g}" for key, words in bounds.items() if key in schema]
-    return " ".join(filter(None, [noun, " and ".join(limits)]))
+    bounds = {"minimum": " at least", "exclusiveMinimum": " more than", "maximum": " at most"}
+    return noun + " and".join(f"{words} {schema[key]:g}" for key, words in bounds.items() if key in schema)
 
 
 class _SchemaGenerator(GenerateJsonSchema):

@@ -45,6 +45,7 @@ class HostState(StrEnum):
     """One letter each, so that a shard of 500 hosts is a text of 500 characters."""
 
     UNTOUCHED = "."
+    IN_FLIGHT = ">"
     CHANGED = "c"
     FAILED = "f"
     RESTORED = "r"

@@ -27,6 +27,8 @@ class Grant(Model):
 
     granted: bool
     reason: str = ""
+    holder: str = ""
+    holder_run: str = ""
 
 
 class Reservations(ABC):

@@ -28,14 +28,18 @@ class Limits(Model):
         return min(most, self.tolerance + 1) if self.mode is ToleranceMode.STRICT else most
 
 
-def limits_of(spec: PatchSpec, zones: dict[str, int], wave_hosts: int) -> Limits:
-    """Resolve shares: budgets of the whole fleet (up), tolerance of the wave (down)."""
+def limits_of(spec: PatchSpec, zones: dict[str, int], wave_hosts: int, *, restoring: bool = False) -> Limits:
+    """Resolve shares: budgets of the whole fleet (up), tolerance of the wave (down).
+
+    A restore is bounded by the budgets alone while it goes well: a fleet on a bad image must not
+    wait one host after the other. It stops at the first host beyond the tolerance that is lost.
+    """
     budget = spec.disruption_budget
     return Limits(
         overall=at_least(budget.overall, sum(zones.values())),
         zones={zone: at_least(budget.per_zone, count) for zone, count in zones.items()},
         tolerance=at_most(spec.failure_tolerance.hosts, wave_hosts),
-        mode=spec.failure_tolerance.mode,
+        mode=ToleranceMode.SOFT if restoring else spec.failure_tolerance.mode,
     )
 
 
@@ -48,12 +52,14 @@ class Window:
     in_flight: Counter[str] = field(default_factory=Counter)
     unrestored: Counter[str] = field(default_factory=Counter)
 
-    def admits(self, zone: str) -> bool:
+    def admits(self, zone: str, *, already_out: bool = False) -> bool:
+        """Say whether a host of this zone may start; one that is out already takes no more budget."""
+        spare = 1 if already_out else 0
         return (
             self.healthy
             and self._admitted_by_tolerance()
-            and self._out(zone) < self.limits.zones.get(zone, 0)
-            and self.in_flight.total() + self.unrestored.total() < self.limits.overall
+            and self._out(zone) - spare < self.limits.zones.get(zone, 0)
+            and self.in_flight.total() + self.unrestored.total() - spare < self.limits.overall
         )
 
     @property

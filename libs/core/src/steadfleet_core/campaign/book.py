@@ -1,0 +1,99 @@
+"""What a campaign remembers: all of it goes along when it continues as new."""
+
+from datetime import datetime
+
+from pydantic import BaseModel
+
+from steadfleet_core.campaign.counts import Counts, tally
+from steadfleet_core.campaign.lifecycle import Receipt
+from steadfleet_core.campaign.plan import Plan
+from steadfleet_core.campaign.report import Approver
+from steadfleet_core.campaign.wave import MOST_FAILURES, WaveProgress, WaveReport
+from steadfleet_core.fleet import HostFailure, HostState
+
+MOST_RECEIPTS = 100
+
+
+class Book(BaseModel):
+    """The one mutable record of a campaign; nothing in it needs a clock or the world."""
+
+    run: str
+    started_at: datetime
+    plan: Plan | None = None
+    approved: bool = False
+    holding: bool = False
+    reports: dict[int, WaveReport] = {}
+    attempts: dict[int, int] = {}
+    approvals: list[Approver] = []
+    receipts: list[Receipt] = []
+    warnings: list[str] = []
+    obligations: list[str] = []
+    failures: list[HostFailure] = []
+
+    def note(self, receipt: Receipt) -> None:
+        self.receipts = [*self.receipts, receipt][-MOST_RECEIPTS:]
+
+    def warn(self, *warnings: str) -> None:
+        self.warnings = list(dict.fromkeys([*self.warnings, *warnings]))
+
+    def take_in(self, report: WaveReport) -> None:
+        """Keep how a wave ended; a restore keeps the verdict and the failures of the change before it."""
+        number = report.progress.number
+        self.failures = _latest([*self.failures, *report.failures])
+        before = self.reports.get(number)
+        if before is not None and report.progress.direction != before.progress.direction:
+            report = _joined(before, report)
+        self.reports = {**self.reports, number: report}
+        self._owe(report)
+
+    def unrestored(self, besides: int) -> dict[str, int]:
+        """Count by zone the failed hosts of the other waves: they consume the budget still."""
+        zones: dict[str, int] = {}
+        for number, report in self.reports.items():
+            for zone, count in report.unrestored.items() if number != besides else ():
+                zones[zone] = zones.get(zone, 0) + count
+        return zones
+
+    def _owe(self, report: WaveReport) -> None:
+        lost = {failure.host for failure in report.failures if not failure.restored}
+        count = report.letters(HostState.LOST)
+        if count:
+            names = ", ".join(sorted(lost)[:5])
+            self.obligations = [
+                *self.obligations,
+                f"wave {report.progress.number}: {count} lost: look at {names}",
+            ]
+
+
+def _joined(change: WaveReport, restore: WaveReport) -> WaveReport:
+    states = tuple(merged(old, new) for old, new in zip(change.states, restore.states, strict=True))
+    counts = tally(states, failed=change.progress.counts.failed)
+    progress = change.progress.model_copy(update={"counts": counts, "ended_at": restore.progress.ended_at})
+    return restore.model_copy(
+        update={"progress": progress, "states": states, "reason": change.reason or restore.reason}
+    )
+
+
+def masked(states: str, kept: set[HostState]) -> str:
+    """Blank out all hosts but those in the kept states, so that nothing is done to the others."""
+    return "".join(letter if letter in kept else HostState.UNTOUCHED for letter in states)
+
+
+def merged(before: str, after: str) -> str:
+    """Take each host's newer letter; one that was left alone keeps its older one."""
+    pairs = zip(before, after, strict=True)
+    return "".join(old if new == HostState.UNTOUCHED else new for old, new in pairs)
+
+
+def _latest(failures: list[HostFailure]) -> list[HostFailure]:
+    return list({failure.host: failure for failure in failures}.values())[:MOST_FAILURES]
+
+
+def waves_of(book: Book) -> dict[int, WaveProgress]:
+    """Return every wave of the plan as it stands; those to come have untouched hosts only."""
+    waves = book.plan.waves if book.plan else ()
+    to_come = {
+        wave.number: WaveProgress(number=wave.number, counts=Counts(total=wave.hosts, untouched=wave.hosts))
+        for wave in waves
+    }
+    return {**to_come, **{number: report.progress for number, report in book.reports.items()}}

@@ -1,0 +1,48 @@
+"""What waves and shards ask for one host."""
+
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+from steadfleet_core.campaign.wave import WaveOrder
+from steadfleet_core.fleet import Host, HostOutcome, HostState
+from steadfleet_durable.options import LONG
+from steadfleet_ports.fleet import Fleet, HostChange, HostRestore
+
+
+def start_change(order: WaveOrder, host: Host) -> workflow.ActivityHandle[HostOutcome]:
+    change = HostChange(**_request(order, host))
+    return workflow.start_activity_method(
+        Fleet.change_host, change, summary=f"change {host.id} in {host.zone}", **LONG
+    )
+
+
+async def restore_host(order: WaveOrder, host: Host) -> HostOutcome:
+    """Restore a host; a restore that gave up is a lost host, not an error."""
+    restore = HostRestore(**_request(order, host))
+    try:
+        return await workflow.execute_activity_method(
+            Fleet.restore_host, restore, summary=f"restore {host.id} in {host.zone}", **LONG
+        )
+    except ActivityError as error:
+        return HostOutcome(host=host.id, state=HostState.LOST, reason=root_cause(error))
+
+
+def root_cause(error: BaseException) -> str:
+    """Return the innermost message: the outer ones only say that an activity failed."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error)
+
+
+def _request(order: WaveOrder, host: Host) -> dict[str, Any]:
+    return {
+        "campaign": order.campaign,
+        "run": order.run,
+        "attempt": order.attempt,
+        "wave": order.wave.number,
+        "host": host,
+        "image": order.image,
+        "checks": order.spec.health_checks,
+    }

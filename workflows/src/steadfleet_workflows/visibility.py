@@ -1,0 +1,60 @@
+"""What a person sees of a campaign without asking a worker: search attributes and details."""
+
+from typing import Any
+
+from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
+
+from steadfleet_core.campaign.lifecycle import State
+from steadfleet_core.campaign.report import CampaignStatus
+from steadfleet_core.model import format_duration
+
+STATE = SearchAttributeKey.for_keyword("SfState")
+FLEET = SearchAttributeKey.for_keyword("SfFleet")
+REASON = SearchAttributeKey.for_text("SfReason")
+WAVE = SearchAttributeKey.for_int("SfWave")
+CHANGED = SearchAttributeKey.for_int("SfChanged")
+FAILED = SearchAttributeKey.for_int("SfFailed")
+
+# SQL visibility has room for three Int and three Text attributes a namespace, and ten Keyword.
+KEYS = (STATE, FLEET, REASON, WAVE, CHANGED, FAILED)
+
+LONGEST_REASON = 500  # characters; the server refuses values over 2048 bytes
+
+
+def attributes(status: CampaignStatus, wave: int) -> list[SearchAttributeUpdate[Any]]:
+    return [
+        STATE.value_set(status.state.value),
+        FLEET.value_set(status.fleet),
+        REASON.value_set(status.reason[:LONGEST_REASON]),
+        WAVE.value_set(wave),
+        CHANGED.value_set(status.counts.changed),
+        FAILED.value_set(status.counts.failed),
+    ]
+
+
+def details(status: CampaignStatus) -> str:
+    """Describe a campaign in markdown, for the Temporal UI."""
+    counts = status.counts
+    lines = [
+        f"**{status.name}: {status.state}**" + (f": {status.reason}" if status.reason else ""),
+        "",
+        f"fleet `{status.fleet}` to image `{status.image}` · plan `{(status.plan or 'not frozen yet')[:19]}`",
+        "",
+        " · ".join(f"{count} {what}" for what, count in counts.model_dump().items()),
+        "",
+        "| wave | hosts | changed | failed | restored | baked | verdict |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for wave in status.waves:
+        baked = f"{format_duration(wave.baked)} of {format_duration(wave.bake)}" if wave.bake else ""
+        lines.append(
+            f"| {wave.number} | {wave.counts.total} | {wave.counts.changed} | {wave.counts.failed} | "
+            f"{wave.counts.restored} | {baked} | {wave.verdict or ''} |"
+        )
+    lines += [f"\n- {failure.host} ({failure.zone}): {failure.reason}" for failure in status.failures[:10]]
+    lines += [f"\n**To put right:** {obligation}" for obligation in status.obligations]
+    if status.state is State.AWAITING_APPROVAL:
+        lines.append(
+            f"\n{len(status.approvals)} of {status.approvals_needed} approvals for plan `{status.plan}`"
+        )
+    return "\n".join(lines)
