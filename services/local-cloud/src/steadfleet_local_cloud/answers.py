@@ -27,6 +27,11 @@ _BROKEN = {
     "elasticloadbalancing": "InternalFailure",
     "s3": "InternalError",
 }
+_QUERY_ERROR = "<ErrorResponse><Error><Type>Sender</Type>{error}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+_ERRORS = {
+    "ec2": "<Response><Errors><Error>{error}</Error></Errors><RequestID>{request_id}</RequestID></Response>",
+    "s3": "<Error>{error}<RequestId>{request_id}</RequestId></Error>",
+}
 
 
 @dataclass(frozen=True)
@@ -76,16 +81,10 @@ def defect(call: Call, error: Exception) -> Answer:
 
 
 def refusal(call: Call, status: int, code: str, message: str) -> Answer:
-    request_id = str(uuid.uuid4())
     if call.speaks_json:
         body = json.dumps({"__type": code, "message": message})
         return Answer(status, body.encode(), [("Content-Type", "application/x-amz-json-1.1")])
-    error = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
-    match call.service:
-        case "ec2":
-            body = f"<Response><Errors><Error>{error}</Error></Errors><RequestID>{request_id}</RequestID></Response>"
-        case "s3":
-            body = f"<Error>{error}<RequestId>{request_id}</RequestId></Error>"
-        case _:
-            body = f"<ErrorResponse><Error><Type>Sender</Type>{error}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+    body = _ERRORS.get(call.service, _QUERY_ERROR).format(
+        error=f"<Code>{code}</Code><Message>{escape(message)}</Message>", request_id=uuid.uuid4()
+    )
     return Answer(status, body.encode(), [("Content-Type", "text/xml")])

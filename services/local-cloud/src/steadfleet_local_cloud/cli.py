@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-
 _KINDS = ["throttle", "error", "lost", "hold", "slow-boot", "failed-boot", "dark-zone"]
 _endpoint = click.option(
     "--endpoint",
@@ -77,9 +76,7 @@ def fleet() -> None:
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE")
 @_output
 @_endpoint
-def create(
-    name: str, image_id: str, size: int, zones: int, tags: tuple[str, ...], output: str, endpoint: str
-) -> None:
+def create(name: str, image_id: str, tags: tuple[str, ...], output: str, endpoint: str, **shape: int) -> None:
     """Make a launch template, a target group that probes /healthz on 8080, and a group over the zones."""
     region = _ask("GET", endpoint, "health")["region"]
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - loads for half a second
@@ -87,9 +84,7 @@ def create(
     from steadfleet_local_cloud.fleet import create_fleet  # noqa: PLC0415
 
     try:
-        made = create_fleet(
-            endpoint, region, name=name, image=image_id, size=size, zones=zones, tags=_pairs(tags)
-        )
+        made = create_fleet(endpoint, region, name=name, image=image_id, tags=_pairs(tags), **shape)
     except (BotoCoreError, ClientError) as error:
         raise click.ClickException(str(error)) from error
     _show(made.describe(), output)

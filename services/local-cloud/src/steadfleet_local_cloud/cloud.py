@@ -9,7 +9,6 @@ import tempfile
 import threading
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any, ClassVar, Literal, Self
 
 from moto.core.base_backend import BackendDict
@@ -128,9 +127,7 @@ class LocalCloud:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _claim(self) -> None:
@@ -151,7 +148,8 @@ class LocalCloud:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise StateTakenError(
-                f"{state} is in use by another local cloud: stop that one, or choose another folder with --state DIR"
+                f"{state} is in use by another local cloud: stop that one, "
+                "or choose another folder with --state DIR"
             ) from error
         return state
 

@@ -59,7 +59,7 @@ class Control:
             )
         except (LocalCloudError, KeyError, TypeError, ValueError) as error:
             return json_answer({"error": _sentence(error)}, 400)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - logged, and told to who asked
             _log.exception("a defect in the control API: %s", environ["PATH_INFO"])
             return json_answer({"error": f"{type(error).__name__}: {error}"}, 501)
 
@@ -77,17 +77,22 @@ class Control:
         return image_id
 
     def add_fault(self, kind: str, **options: Any) -> Fault:
-        fault = self._context.faults.add(kind, **options)
-        self._context.record.append("fault", event="added", **fault.describe())
-        if fault.kind is Kind.DARK_ZONE:
-            self._relight()
+        with self._context.lock:  # no launch is half way into a zone that goes dark
+            fault = self._context.faults.add(kind, **options)
+            self._note_fault("added", fault)
         return fault
 
     def clear_faults(self, fault_id: str | None = None) -> None:
-        for fault in self._context.faults.clear(fault_id):
-            self._context.record.append("fault", event="cleared", **fault.describe())
-            if fault.kind is Kind.DARK_ZONE:
-                self._relight()
+        with self._context.lock:
+            for fault in self._context.faults.clear(fault_id):
+                self._note_fault("cleared", fault)
+
+    def _note_fault(self, event: str, fault: Fault) -> None:
+        described = fault.describe()
+        described["fault"] = described.pop("kind")
+        self._context.record.append("fault", event=event, **described)
+        if fault.kind is Kind.DARK_ZONE:
+            self._relight()
 
     def _relight(self) -> None:
         """Freeze the machines of dark zones, revive those of zones that are dark no more."""

@@ -34,6 +34,7 @@ class Ec2:
         patches.wrap(Instance, "stop", self._stop)
         patches.wrap(Instance, "start", self._start)
         patches.wrap(Instance, "reboot", self._reboot)
+        patches.replace(Instance, "instance_status", property(self._status))
         patches.wrap(AmiBackend, "create_image", self._create_image)
         patches.wrap(AmiBackend, "copy_image", self._copy_image)
         patches.wrap(AmiBackend, "deregister_image", self._deregister_image)
@@ -61,14 +62,18 @@ class Ec2:
         adopted = {nic.get("NetworkInterfaceId") for nic in options.get("nics") or []}
         for instance in reservation.instances:
             _end_with_instance(instance, adopted)
-            if self._context.real:
-                self._boot(instance)
+        self._boot(reservation.instances)
         return reservation
 
-    def _boot(self, instance: Any) -> None:
-        zone = instance.placement.zone
-        order = Order(instance.id, instance.image_id, instance.private_ip, zone)
-        self._context.machines.boot(order, self._context.faults.strike_boot(zone, instance.image_id))
+    def _boot(self, instances: list[Any]) -> None:
+        try:
+            for one in instances:
+                order = Order(one.id, one.image_id, one.private_ip, one.placement.zone)
+                self._context.machines.boot(order, self._next_boot(one))
+        except Exception:
+            for one in instances:
+                one.terminate()  # no instance without a machine
+            raise
 
     def _refuse(self, backend: Any, image_id: str, options: dict[str, Any]) -> None:
         """Refuse a launch that could only be pretended."""
@@ -76,7 +81,7 @@ class Ec2:
         if self._context.faults.is_dark(zone):
             raise EC2ClientError(
                 "InsufficientInstanceCapacity",
-                f"We currently do not have sufficient capacity in the Availability Zone you requested ({zone}).",
+                f"We currently do not have sufficient capacity in the zone you requested ({zone}).",
             )
         if not self._context.real:
             return
@@ -91,54 +96,54 @@ class Ec2:
         if cidr is None or not cidr.subnet_of(self._context.network.cidr):
             raise EC2ClientError(
                 "Unsupported",
-                f"The machines of this local cloud live in {self._context.region}, {self._context.network.cidr} only.",
+                f"The machines of this local cloud live in {self._context.region}, {self._context.network.cidr}.",
             )
 
     def _terminate(self, original: Any, instance: Any) -> Any:
         if instance.state == "terminated":
             return copy.copy(instance.instance_state)
-        if self._context.real:
-            self._context.machines.terminate(instance.id)
+        self._context.machines.terminate(instance.id)
         before = original(instance)
-        instance._private_ips.clear()  # noqa: SLF001 - or moto frees the address again, from its next owner
+        instance._private_ips.clear()  # noqa: SLF001 - or moto frees it twice
         return before
 
     def _stop(self, original: Any, instance: Any) -> Any:
         _refuse_state(instance, "terminated")
-        if self._context.real and instance.state == "running":
+        if instance.state == "running":
             self._context.machines.stop(instance.id)
         return original(instance)
 
     def _start(self, original: Any, instance: Any) -> Any:
         _refuse_state(instance, "terminated")
-        if self._context.real and instance.state == "stopped":
+        if instance.state == "stopped":
             self._context.machines.start(instance.id, self._next_boot(instance))
         return original(instance)
 
     def _reboot(self, original: Any, instance: Any) -> Any:
         _refuse_state(instance, "terminated", "stopped")
-        if self._context.real:
-            self._context.machines.reboot(instance.id, self._next_boot(instance))
+        self._context.machines.reboot(instance.id, self._next_boot(instance))
         return original(instance)
+
+    def _status(self, instance: Any) -> dict[str, Any]:
+        """Answer the instance's status check from its machine."""
+        if instance.state != "running":
+            return {"Status": "not-applicable"}
+        status, reachability = self._context.machines.status_check(instance.id)
+        return {"Status": status, "Details": [{"Name": "reachability", "Status": reachability}]}
 
     def _next_boot(self, instance: Any) -> Any:
         return self._context.faults.strike_boot(instance.placement.zone, instance.image_id)
 
     def _create_image(
-        self,
-        original: Any,
-        backend: Any,
-        instance_id: str,
-        name: str,
-        description: str,
-        tag_specifications: Any,
+        self, original: Any, backend: Any, instance_id: str, name: str, *rest: Any, **options: Any
     ) -> Any:
         _refuse_name(backend, name)
         _refuse_state(backend.get_instance(instance_id), "terminated")
         # moto cannot tag the snapshot, which newer clients ask for
-        snapshot = [spec for spec in tag_specifications if spec["ResourceType"] == "snapshot"]
-        others = [spec for spec in tag_specifications if spec["ResourceType"] != "snapshot"]
-        ami = original(backend, instance_id, name, description, others)
+        specifications = options.pop("tag_specifications")
+        snapshot = [spec for spec in specifications if spec["ResourceType"] == "snapshot"]
+        others = [spec for spec in specifications if spec["ResourceType"] != "snapshot"]
+        ami = original(backend, instance_id, name, *rest, tag_specifications=others, **options)
         for spec in snapshot:
             ami.ebs_snapshot.add_tags({tag["Key"]: tag["Value"] for tag in spec["Tags"]})
         if content := self._context.machines.content(instance_id):
@@ -187,7 +192,9 @@ def _place(backend: Any, options: dict[str, Any]) -> tuple[str, ipaddress.IPv4Ne
 
 def _template_image(backend: Any, options: dict[str, Any]) -> str:
     template = options.get("launch_template")
-    return (backend._get_template_from_args(template).image_id or "") if template else ""  # noqa: SLF001 - the way moto finds it
+    if not template:
+        return ""
+    return str(backend._get_template_from_args(template).image_id or "")  # noqa: SLF001 - as moto finds it
 
 
 def _end_with_instance(instance: Any, adopted: set[str | None]) -> None:
@@ -201,7 +208,7 @@ def _refuse_state(instance: Any, *states: str) -> None:
     if instance.state in states:
         raise EC2ClientError(
             "IncorrectInstanceState",
-            f"The instance '{instance.id}' is not in a state from which this can be done: it is {instance.state}.",
+            f"The instance '{instance.id}' is {instance.state}: this cannot be done to it.",
         )
 
 

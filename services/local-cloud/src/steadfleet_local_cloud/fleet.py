@@ -10,6 +10,7 @@ import boto3
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling.type_defs import TagTypeDef
     from mypy_boto3_ec2.client import EC2Client
+    from mypy_boto3_elbv2.client import ElasticLoadBalancingv2Client
 
 PORT = 8080
 HEALTH_PATH = "/healthz"
@@ -36,29 +37,14 @@ def create_fleet(
     endpoint: str, region: str, *, name: str, image: str, size: int, zones: int, tags: dict[str, str]
 ) -> Fleet:
     """Make a fleet whose MaxSize is its size: a swap needs headroom that its owner must take and give back."""
-    session = boto3.Session(region_name=region, aws_access_key_id="local", aws_secret_access_key="local")  # noqa: S106 - the local cloud checks none
+    session = boto3.Session("local", "local", region_name=region)  # no credential is checked
     ec2 = session.client("ec2", endpoint_url=endpoint)
     scaling = session.client("autoscaling", endpoint_url=endpoint)
-    balancing = session.client("elbv2", endpoint_url=endpoint)
     subnets, vpc = _subnets(ec2, zones)
     template = ec2.create_launch_template(
         LaunchTemplateName=name, LaunchTemplateData={"ImageId": image, "InstanceType": "t3.micro"}
     )["LaunchTemplate"]["LaunchTemplateId"]
-    target_group = balancing.create_target_group(
-        Name=name,
-        Protocol="HTTP",
-        Port=PORT,
-        VpcId=vpc,
-        HealthCheckPath=HEALTH_PATH,
-        HealthCheckIntervalSeconds=5,
-        HealthCheckTimeoutSeconds=2,
-        HealthyThresholdCount=2,
-        UnhealthyThresholdCount=2,
-    )["TargetGroups"][0]["TargetGroupArn"]
-    balancing.modify_target_group_attributes(
-        TargetGroupArn=target_group,
-        Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "1"}],
-    )
+    target_group = _create_target_group(session.client("elbv2", endpoint_url=endpoint), name, vpc)
     scaling.create_auto_scaling_group(
         AutoScalingGroupName=name,
         MinSize=0,
@@ -72,6 +58,24 @@ def create_fleet(
     group = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"][0]
     instances = sorted(member["InstanceId"] for member in group["Instances"])
     return Fleet(name, image, template, target_group, name, size, sorted(subnets), instances)
+
+
+def _create_target_group(balancing: ElasticLoadBalancingv2Client, name: str, vpc: str) -> str:
+    arn = balancing.create_target_group(
+        Name=name,
+        Protocol="HTTP",
+        Port=PORT,
+        VpcId=vpc,
+        HealthCheckPath=HEALTH_PATH,
+        HealthCheckIntervalSeconds=5,
+        HealthCheckTimeoutSeconds=2,
+        HealthyThresholdCount=2,
+        UnhealthyThresholdCount=2,
+    )["TargetGroups"][0]["TargetGroupArn"]
+    balancing.modify_target_group_attributes(
+        TargetGroupArn=arn, Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "1"}]
+    )
+    return arn
 
 
 def _subnets(ec2: EC2Client, zones: int) -> tuple[dict[str, str], str]:

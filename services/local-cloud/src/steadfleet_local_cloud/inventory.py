@@ -18,7 +18,12 @@ Inventory = dict[str, list[Item]]
 
 
 def take_inventory() -> Inventory:
-    """Every resource of every region in use; call it under the cloud's lock."""
+    """
+    Every resource that somebody made, in every region in use; call it under the cloud's lock.
+
+    A region's default VPC, its subnets and its default security group are left out: moto makes
+    them when a region is first looked at, so they would differ between two moments.
+    """
     inventory: Inventory = {}
     for backends, tables in _TABLES:
         for region, backend in sorted(backends[ACCOUNT].items()):
@@ -35,8 +40,12 @@ def _ec2(backend: Any) -> Inventory:
     def tagged(resource: Any, **facts: object) -> Item:
         return {"id": resource.id, "tags": dict(sorted(backend.tags.get(resource.id, {}).items())), **facts}
 
-    groups = [group for by_id in backend.groups.values() for group in by_id.values()]
-    subnets = [subnet for by_id in backend.subnets.values() for subnet in by_id.values()]
+    vpcs = [vpc for vpc in backend.vpcs.values() if not vpc.is_default]
+    groups = [
+        group for by_id in backend.groups.values() for group in by_id.values() if group.name != "default"
+    ]
+    own = {vpc.id for vpc in vpcs}
+    subnets = [one for by_id in backend.subnets.values() for one in by_id.values() if one.vpc_id in own]
     return {
         "instances": [
             tagged(one, **_instance(one)) for one in backend.all_instances() if one.state != "terminated"
@@ -58,7 +67,7 @@ def _ec2(backend: Any) -> Inventory:
         "security_groups": [tagged(one, name=one.name, vpc=one.vpc_id) for one in groups],
         "launch_templates": [tagged(one, **_template(one)) for one in backend.launch_templates.values()],
         "addresses": [{"id": one.allocation_id, "address": one.public_ip} for one in backend.addresses],
-        "vpcs": [tagged(one, cidr=one.cidr_block) for one in backend.vpcs.values()],
+        "vpcs": [tagged(one, cidr=one.cidr_block) for one in vpcs],
         "subnets": [tagged(one, cidr=one.cidr_block, zone=one.availability_zone) for one in subnets],
     }
 

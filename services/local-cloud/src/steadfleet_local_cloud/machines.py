@@ -67,6 +67,15 @@ class Machine:
         """Whether its system would answer a command at all."""
         return self.power is Power.RUNNING and not self.hung
 
+    @property
+    def status_check(self) -> tuple[str, str]:
+        """Status and reachability in EC2's words."""
+        if self.reachable:
+            return "ok", "passed"
+        if self.power is Power.BOOTING and not self.hung:
+            return "initializing", "initializing"
+        return "impaired", "failed"
+
     def describe(self) -> dict[str, object]:
         return {
             "id": self.order.instance_id,
@@ -88,6 +97,16 @@ class Output:
     exit_code: int | None
     stdout: str
     stderr: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """A shell script for a machine: how long it may wait to be delivered, and then to run."""
+
+    script: str
+    patience: timedelta
+    time_limit: timedelta
+    began: Callable[[], None]
 
 
 # (what happened, machine, details) → the platform's record
@@ -112,7 +131,7 @@ class Machines(ABC):
 
     @abstractmethod
     def terminate(self, instance_id: str) -> None:
-        """End it; when this returns, its address is free."""
+        """End it, if it is there; when this returns, its address is free."""
 
     @abstractmethod
     def hang(self, instance_id: str, *, hung: bool) -> None:
@@ -123,16 +142,12 @@ class Machines(ABC):
         """Where the machine's own copy of its image's content lies."""
 
     @abstractmethod
-    def run_command(
-        self,
-        instance_id: str,
-        script: str,
-        *,
-        patience: timedelta,
-        time_limit: timedelta,
-        began: Callable[[], None],
-    ) -> Output | None:
-        """Run a shell script on the machine; None if it could not be reached within `patience`."""
+    def run_command(self, instance_id: str, job: Job) -> Output | None:
+        """Run a job; None if the machine could not be reached in time."""
+
+    @abstractmethod
+    def status_check(self, instance_id: str) -> tuple[str, str]:
+        """Return EC2's status and reachability of a running instance."""
 
     @abstractmethod
     def all(self) -> list[Machine]: ...
@@ -166,18 +181,13 @@ class NoMachines(Machines):
     def content(self, instance_id: str) -> Path | None:  # noqa: ARG002 - none has content
         return None
 
-    def run_command(
-        self,
-        instance_id: str,
-        script: str,
-        *,
-        patience: timedelta,
-        time_limit: timedelta,
-        began: Callable[[], None],
-    ) -> Output | None:
+    def run_command(self, instance_id: str, job: Job) -> Output | None:  # noqa: ARG002 - none can run it
         raise MachineError(
             f"{instance_id} has no machine behind it: this local cloud runs with --machines none"
         )
+
+    def status_check(self, instance_id: str) -> tuple[str, str]:  # noqa: ARG002 - nothing to check
+        return "ok", "passed"
 
     def all(self) -> list[Machine]:
         return []

@@ -9,10 +9,12 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 _log = logging.getLogger(__name__)
 _STATUS_PARTS = 2
+_REQUEST = (
+    "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: ELB-HealthChecker/2.0\r\nConnection: close\r\n\r\n"
+)
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ async def probe(check: Check) -> Failure | None:
     try:
         async with asyncio.timeout(check.timeout):
             if check.protocol in {"TCP", "TLS"}:
-                return await _connect(check)
+                await _connect(check)
+                return None
             return await _ask(check)
     except TimeoutError:
         return _TIMEOUT
@@ -108,8 +111,7 @@ async def _connect(check: Check) -> None:
 async def _ask(check: Check) -> Failure | None:
     reader, writer = await asyncio.open_connection(check.address, check.port, ssl=_tls(check.protocol))
     try:
-        request = f"GET {check.path} HTTP/1.1\r\nHost: {check.address}\r\nUser-Agent: ELB-HealthChecker/2.0\r\nConnection: close\r\n\r\n"
-        writer.write(request.encode())
+        writer.write(_REQUEST.format(path=check.path, host=check.address).encode())
         status = (await reader.readline()).split(maxsplit=_STATUS_PARTS)
         if len(status) < _STATUS_PARTS:
             return _REFUSED

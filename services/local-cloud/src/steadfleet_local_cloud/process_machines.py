@@ -9,13 +9,12 @@ import sys
 import tempfile
 import threading
 import uuid
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 from steadfleet_local_cloud.errors import MachineError
 from steadfleet_local_cloud.images import Images
-from steadfleet_local_cloud.machines import Boot, Listener, Machine, Machines, Order, Output, Power
+from steadfleet_local_cloud.machines import Boot, Job, Listener, Machine, Machines, Order, Output, Power
 from steadfleet_local_cloud.supervision import Supervision
 
 _PORT = "8080"
@@ -58,10 +57,11 @@ class ProcessMachines(Machines):
         self._power_on(machine, how, "rebooted")
 
     def terminate(self, instance_id: str) -> None:
-        machine = self._machine(instance_id)
-        self._power_off(machine)
         with self._lock:
-            del self._machines[instance_id]
+            machine = self._machines.pop(instance_id, None)
+        if machine is None:
+            return
+        self._power_off(machine)
         self._let_go(machine)
         shutil.rmtree(self._content(machine), ignore_errors=True)
         self._listener("terminated", machine, {})
@@ -79,26 +79,21 @@ class ProcessMachines(Machines):
             machine = self._machines.get(instance_id)
         return self._content(machine) if machine else None
 
-    def run_command(
-        self,
-        instance_id: str,
-        script: str,
-        *,
-        patience: timedelta,
-        time_limit: timedelta,
-        began: Callable[[], None],
-    ) -> Output | None:
+    def run_command(self, instance_id: str, job: Job) -> Output | None:
         machine = self._machine(instance_id)
         with machine.changed:
             if not machine.changed.wait_for(
-                lambda: machine.reachable or machine.gone, patience.total_seconds()
+                lambda: machine.reachable or machine.gone, job.patience.total_seconds()
             ):
                 return None
         if machine.gone:
             raise MachineError(f"{instance_id} was terminated")
-        began()
+        job.began()
         with tempfile.TemporaryDirectory(dir=self._folder / instance_id, prefix="command-") as folder:
-            return self._run_script(machine, script, Path(folder), time_limit)
+            return self._run_script(machine, job, Path(folder))
+
+    def status_check(self, instance_id: str) -> tuple[str, str]:
+        return self._machine(instance_id).status_check
 
     def all(self) -> list[Machine]:
         with self._lock:
@@ -203,10 +198,10 @@ class ProcessMachines(Machines):
             machine.gone = True
             machine.changed.notify_all()
 
-    def _run_script(self, machine: Machine, script: str, folder: Path, time_limit: timedelta) -> Output:
+    def _run_script(self, machine: Machine, job: Job, folder: Path) -> Output:
         paths = folder / "script", folder / "stdout", folder / "stderr"
         program, stdout, stderr = paths
-        program.write_text(script)
+        program.write_text(job.script)
         pid = self._supervision.spawn(
             machine.order.instance_id,
             ["/bin/sh", str(program)],
@@ -215,7 +210,7 @@ class ProcessMachines(Machines):
             stdout=stdout,
             stderr=stderr,
         )
-        exit_code = self._supervision.wait(pid, time_limit)
+        exit_code = self._supervision.wait(pid, job.time_limit)
         if exit_code is None:
             self._supervision.kill(pid)
         return Output(exit_code, *(path.read_text(errors="replace") for path in (stdout, stderr)))

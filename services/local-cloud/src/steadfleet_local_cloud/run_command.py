@@ -15,7 +15,7 @@ from moto.ssm.responses import SimpleSystemManagerResponse
 
 from steadfleet_local_cloud.context import Context
 from steadfleet_local_cloud.errors import MachineError
-from steadfleet_local_cloud.machines import Output
+from steadfleet_local_cloud.machines import Job, Output
 from steadfleet_local_cloud.patches import Patches
 
 _log = logging.getLogger(__name__)
@@ -23,6 +23,7 @@ _DOCUMENT = "AWS-RunShellScript"
 _OUTPUT_LIMIT = 24_000  # characters, as on AWS; error output 8,000
 _ERROR_LIMIT = 8_000
 _DEFAULT_TIME_LIMIT = "3600"
+_LISTED = ("CommandId", "InstanceId", "DocumentName", "Status", "StatusDetails")
 _OPEN = ("Pending", "InProgress")
 _Invocation = dict[str, Any]
 
@@ -84,21 +85,22 @@ class RunCommand:
     def _run(self, command: Any, invocation: _Invocation) -> None:
         instance_id = invocation["InstanceId"]
         try:
-            output = self._context.machines.run_command(
-                instance_id,
-                _script(command.parameters),
-                patience=timedelta(seconds=command.timeout_seconds),
-                time_limit=timedelta(
-                    seconds=int(command.parameters.get("executionTimeout", [_DEFAULT_TIME_LIMIT])[0])
-                ),
-                began=lambda: self._began(command, invocation),
-            )
+            output = self._context.machines.run_command(instance_id, self._job(command, invocation))
             self._finish(command, invocation, output)
         except MachineError:
             self._finish(command, invocation, None)  # terminated while the command was under way
-        except Exception:
+        except Exception:  # noqa: BLE001 - a caller polls for this command's end: it must have one
             _log.exception("a defect while running a command on %s", instance_id)
             self._finish(command, invocation, None)
+
+    def _job(self, command: Any, invocation: _Invocation) -> Job:
+        time_limit = command.parameters.get("executionTimeout", [_DEFAULT_TIME_LIMIT])[0]
+        return Job(
+            script=_script(command.parameters),
+            patience=timedelta(seconds=command.timeout_seconds),
+            time_limit=timedelta(seconds=int(time_limit)),
+            began=lambda: self._began(command, invocation),
+        )
 
     def _began(self, command: Any, invocation: _Invocation) -> None:
         invocation |= {
@@ -150,24 +152,32 @@ class RunCommand:
 
 
 def _list_invocations(response: Any) -> ActionResult:
-    commands = response.ssm_backend.list_commands(
-        response._get_param("CommandId"), response._get_param("InstanceId")
-    )  # noqa: SLF001 - how moto's own actions read
-    wanted = response._get_param("InstanceId")  # noqa: SLF001 - as above
+    def parameter(name: str) -> Any:
+        return response._get_param(name)  # noqa: SLF001 - how moto's own actions read theirs
+
+    wanted = parameter("InstanceId")
     listed = [
-        {
-            "CommandId": command.command_id,
-            "InstanceId": invocation["InstanceId"],
-            "DocumentName": command.document_name,
-            "RequestedDateTime": command.requested_date_time,
-            "Status": invocation["Status"],
-            "StatusDetails": invocation["StatusDetails"],
-        }
-        for command in commands
+        _listed(command, invocation, details=bool(parameter("Details")))
+        for command in response.ssm_backend.list_commands(parameter("CommandId"), wanted)
         for invocation in command.invocations
         if wanted in {None, invocation["InstanceId"]}
     ]
     return ActionResult({"CommandInvocations": listed})
+
+
+def _listed(command: Any, invocation: _Invocation, *, details: bool) -> _Invocation:
+    listed = {
+        "RequestedDateTime": command.requested_date_time,
+        **{
+            name: invocation[name]
+            for name in ("CommandId", "InstanceId", "DocumentName", "Status", "StatusDetails")
+        },
+    }
+    if details:
+        plugin = {name: invocation[name] for name in ("Status", "StatusDetails", "ResponseCode")}
+        output = invocation["StandardOutputContent"]
+        listed["CommandPlugins"] = [plugin | {"Name": invocation["PluginName"], "Output": output}]
+    return listed
 
 
 def _script(parameters: dict[str, list[str]]) -> str:

@@ -73,7 +73,7 @@ class Application:
             with self._context.lock:
                 body, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
                 return Answer(int(status.split()[0]), b"".join(body), list(headers))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - logged, recorded, and told to the caller
             _log.exception("a defect, or a call that moto does not know: %s %s", call.service, call.action)
             self._context.record.append(
                 "error", service=call.service, action=call.action, error=f"{type(error).__name__}: {error}"
@@ -126,8 +126,8 @@ class Server:
         self._socket.close()
 
 
-class _QuietHandler(MotoRequestHandler):  # type: ignore[misc]  # untyped where werkzeug is
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:  # noqa: ARG002 - the record has it
+class _QuietHandler(MotoRequestHandler):
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass
 
     def log(self, kind: str, message: str, *args: Any) -> None:
@@ -145,7 +145,7 @@ def _listen(port: int) -> socket.socket:
         if error.errno != errno.EADDRINUSE:
             raise
         raise PortTakenError(
-            f"port {port} is taken by another program: stop it, or choose another with --port N (0 picks a free one)"
+            f"port {port} is taken by another program: stop it, or choose another with --port N"
         ) from error
     return listener
 

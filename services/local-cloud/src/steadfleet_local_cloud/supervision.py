@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from steadfleet_local_cloud.errors import MachineError
 
@@ -41,6 +41,8 @@ class Supervision:
             stdout=subprocess.PIPE,
             start_new_session=True,  # a Ctrl-C at the server's terminal is for the server alone
         )
+        self._stdin = cast("IO[bytes]", self._process.stdin)
+        self._stdout = cast("IO[bytes]", self._process.stdout)
         self._exits: queue.SimpleQueue[tuple[int, int] | None] = queue.SimpleQueue()
         self._threads = [
             threading.Thread(target=work, name="supervision", daemon=True)
@@ -88,8 +90,7 @@ class Supervision:
         if self._closing:
             return
         self._closing = True
-        assert self._process.stdin is not None
-        self._process.stdin.close()
+        self._stdin.close()
         try:
             self._process.wait(_CLOSE_TIME)
         except subprocess.TimeoutExpired:
@@ -98,8 +99,7 @@ class Supervision:
             self._process.wait()
         for thread in self._threads:
             thread.join()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+        self._stdout.close()
 
     def _ask(self, **request: object) -> dict[str, Any]:
         answer: Future[dict[str, Any]] = Future()
@@ -113,16 +113,14 @@ class Supervision:
         return got
 
     def _send(self, request: dict[str, object]) -> None:
-        assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps(request).encode() + b"\n")
-            self._process.stdin.flush()
+            self._stdin.write(json.dumps(request).encode() + b"\n")
+            self._stdin.flush()
         except (OSError, ValueError) as error:
             raise MachineError(_GONE) from error
 
     def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
+        for line in self._stdout:
             message = json.loads(line)
             if "exited" in message:
                 self._ended(message["exited"], message["status"])

@@ -6,7 +6,8 @@ and "die with my parent" is bound to the parent's *thread* on Linux. It reads re
 stdin and answers on stdout, one JSON object a line. The end of stdin, which is also what a
 SIGKILL of the server looks like from here, ends every machine.
 
-    {"do": "spawn", "ticket": 1, "machine": "i-1", "argv": […], "cwd": "…", "env": {…}, "stdout": "…", "stderr": "…"}
+    {"do": "spawn", "ticket": 1, "machine": "i-1", "argv": […], "cwd": "…", "env": {…},
+     "stdout": "…", "stderr": "…"}
     {"do": "signal", "ticket": 2, "machine": "i-1", "signal": 19}
     {"do": "kill", "ticket": 3, "pid": 4711}
     {"do": "end", "ticket": 4, "machine": "i-1"}
@@ -22,7 +23,6 @@ import json
 import os
 import selectors
 import signal
-import sys
 import time
 from typing import Any
 
@@ -146,9 +146,9 @@ def _escaped(machine: str) -> list[int]:
     """Every process that carries the machine's id: a daemon left the group that it was started in."""
     mark = f"INSTANCE_ID={machine}".encode()
     found = []
-    for name in os.listdir("/proc"):
+    for name in os.listdir("/proc"):  # noqa: PTH208 - pathlib doubles the start-up time
         if name.isdigit():
-            with contextlib.suppress(OSError), open(f"/proc/{name}/environ", "rb") as environ:  # noqa: PTH123 - pathlib doubles the start-up time
+            with contextlib.suppress(OSError), open(f"/proc/{name}/environ", "rb") as environ:  # noqa: PTH123 - as above
                 if mark in environ.read().split(b"\0"):
                     found.append(int(name))
     return found

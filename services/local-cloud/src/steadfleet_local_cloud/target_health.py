@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeTargetGroup, elbv2_backends
 from moto.ec2.models.instances import Instance
+from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeTargetGroup, elbv2_backends
 
 from steadfleet_local_cloud.context import ACCOUNT, Context
 from steadfleet_local_cloud.patches import Patches
@@ -94,6 +94,8 @@ class TargetHealth:
         prober.watch(check, note)
 
     def _deregister(self, original: Any, group: Any, targets: list[dict[str, Any]]) -> None:
+        # AWS takes a target that is not there for done; moto refuses
+        targets = [target for target in targets if target["Id"] in group.targets]
         original(group, targets)
         delay = float(group.attributes["deregistration_delay.timeout_seconds"])
         for target in targets:
