@@ -67,7 +67,7 @@ class RollbackScope(StrEnum):
 
 
 class Selector(Contract):
-    """Which hosts: the members of the named groups, or of the groups that carry all of the tags."""
+    """Which hosts: the members of the named groups, and of the groups that carry all of the tags."""
 
     groups: tuple[Text, ...] = ()
     tags: dict[str, str] = {}
@@ -157,7 +157,7 @@ class FailureTolerance(Contract):
 
 
 class HttpCheck(Contract):
-    """A GET of the host's own address; any other status, or a redirect, is a failure."""
+    """A GET of the host's own address; redirects are not followed, another status is a failure."""
 
     type: Literal["http"]
     port: Port
