@@ -203,22 +203,20 @@ Schema = dict[str, Any]
 def _explain(problem: Mapping[str, Any], root: Schema, document: _Document) -> tuple[Path, str]:
     """Say in plain words what pydantic found: where it is written, and what was expected."""
     path, schema = _follow(root, problem["loc"])
+    if problem["type"].startswith("union_tag"):
+        path = (*path, "type")
     pattern = re.sub(r"\[\d+\]", "[]", _dotted(path))
+    text = f"expected {_expected(schema)}"
     match problem["type"]:
         case "extra_forbidden":
             holder = _follow(root, problem["loc"][:-1])[1]
             return path, _unknown(pattern, str(path[-1]), holder.get("properties", {}))
         case "missing":
-            return path, f"is required: expected {_expected(schema)}"
-        case "union_tag_invalid" | "union_tag_not_found":
-            path, pattern = (*path, "type"), f"{pattern}.type"
-            text = f"expected {_expected(schema)}"
+            return path, f"is required: {text}"
         case "string_type" if document.value_at(path) is not None:
-            text = f"expected {_expected(schema)}; put the value in quotes"
+            text = f"{text}; put the value in quotes"
         case "value_error":
             text = str(problem["ctx"]["error"])
-        case _:
-            text = f"expected {_expected(schema)}"
     if document.value_at(path) in NOT_BUILT_VALUES.get(pattern, ()):
         return path, f"{REFUSED}; {text}"
     return path, text
@@ -297,4 +295,6 @@ def schema_of(kind: type[Contract]) -> Schema:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] not in ([kind] for kind in KINDS):
+        sys.exit(f"usage: python -m steadfleet_core.contract {'|'.join(KINDS)}")
     sys.stdout.write(json.dumps(schema_of(KINDS[sys.argv[1]]), indent=2, ensure_ascii=False) + "\n")
