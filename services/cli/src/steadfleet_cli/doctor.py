@@ -1,7 +1,6 @@
 """`steadfleet doctor`: what runs, what is missing, and how to get it."""
 
 import asyncio
-import json
 import os
 import shutil
 import socket
@@ -15,7 +14,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from steadfleet_cli.parts import BINARIES, LOOPBACK, Addresses, get_problem, port_taken, search_attributes
+from steadfleet_cli.exits import ExitCode
+from steadfleet_cli.output import output_option, show
+from steadfleet_cli.parts import BINARIES, LOOPBACK, Addresses, ask_problem, port_taken, search_attributes
 from steadfleet_cli.processes import Processes
 from steadfleet_cli.stack import NAMES, run_dir_option
 
@@ -44,30 +45,25 @@ class Finding:
     found: str
     advice: str = ""
 
+    def __str__(self) -> str:
+        line = f"{self.standing:<9} {self.name:<18} {self.found}"
+        return f"{line}\n{'':<28} → {self.advice}" if self.advice else line
+
 
 @click.command()
 @run_dir_option
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@output_option
 @click.pass_context
 def doctor(context: click.Context, run_dir: Path, output: str) -> None:
     """Say what runs, what is missing, and how to get it.
 
-    Exits with 0 only when nothing that is needed is missing.
+    Exits with 0 only when nothing that is needed is missing, else with 5.
     """
     env, source = _environment(run_dir)
     findings = [*_machine(run_dir), *_engine(env, source), *_cloud(env, source), *_optional(run_dir, env)]
-    if output == "json":
-        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
-    else:
-        _print(findings)
-    context.exit(int(any(finding.standing is Standing.MISSING for finding in findings)))
-
-
-def _print(findings: list[Finding]) -> None:
-    for finding in findings:
-        click.echo(f"{finding.standing:<9} {finding.name:<18} {finding.found}")
-        if finding.advice:
-            click.echo(f"{'':<28} → {finding.advice}")
+    show(output, [asdict(finding) for finding in findings], "\n".join(map(str, findings)))
+    missing = any(finding.standing is Standing.MISSING for finding in findings)
+    context.exit(ExitCode.UNREACHABLE if missing else ExitCode.OK)
 
 
 def _environment(run_dir: Path) -> tuple[dict[str, str], str]:
@@ -170,7 +166,7 @@ async def _worker(client: "Client", env: Mapping[str, str]) -> Finding:
 def _cloud(env: Mapping[str, str], source: str) -> Iterator[Finding]:
     endpoint = env.get("AWS_ENDPOINT_URL", "")
     if f"//{LOOPBACK}" in endpoint or "//localhost" in endpoint:
-        problem = get_problem(f"{endpoint.rstrip('/')}/_local/health")
+        problem = ask_problem(f"{endpoint.rstrip('/')}/_local/health")
         found = problem or f"{endpoint}, the local cloud{source}"
         yield _finding("cloud", found, problem is None, "`steadfleet up`, or unset AWS_ENDPOINT_URL for AWS")
     else:

@@ -13,6 +13,8 @@ from typing import Self
 
 LOOPBACK = "127.0.0.1"
 REGION = "eu-west-1"
+PLAN_BUCKET = "steadfleet-plans"
+"""Where the worker keeps frozen plans, unless STEADFLEET_BUCKET says otherwise."""
 BINARIES = Path(sys.executable).parent
 _ANSWERS_WITHIN = 5.0
 # What a person's shell says of other engines, clouds and proxies is not for a stack on this machine.
@@ -117,12 +119,13 @@ def _cloud(addresses: Addresses, folder: Path) -> Part:
         argv=tuple(argv),
         env=own_environment(),
         ports={"cloud": addresses.cloud},
-        problem=lambda: get_problem(f"{addresses.cloud_url}/_local/health"),
+        problem=lambda: _cloud_problem(addresses),
     )
 
 
 def _worker(addresses: Addresses) -> Part:
     settings = {
+        "STEADFLEET_BUCKET": PLAN_BUCKET,
         "STEADFLEET_HEALTH_ADDRESS": f"{LOOPBACK}:{addresses.health}",
         "STEADFLEET_METRICS_ADDRESS": f"{LOOPBACK}:{addresses.metrics}",
         "STEADFLEET_GRACEFUL_SHUTDOWN_TIME": "5s",
@@ -132,7 +135,7 @@ def _worker(addresses: Addresses) -> Part:
         argv=(str(BINARIES / "steadfleet-patch-campaign"),),
         env=own_environment() | addresses.environment | settings,
         ports={"health": addresses.health, "metrics": addresses.metrics},
-        problem=lambda: get_problem(f"http://{LOOPBACK}:{addresses.health}/readyz"),
+        problem=lambda: ask_problem(f"http://{LOOPBACK}:{addresses.health}/readyz"),
     )
 
 
@@ -161,12 +164,12 @@ def port_taken(port: int) -> bool:
     return False
 
 
-def get(url: str) -> tuple[int, bytes]:
+def ask(url: str, method: str = "GET") -> tuple[int, bytes]:
     """Ask a server of this machine, past any proxy. Raises `OSError` when there is no answer."""
     address, _, path = url.removeprefix("http://").partition("/")
     connection = http.client.HTTPConnection(address, timeout=_ANSWERS_WITHIN)
     try:
-        connection.request("GET", f"/{path}")
+        connection.request(method, f"/{path}")
         answer = connection.getresponse()
         return answer.status, answer.read()
     except http.client.HTTPException as error:
@@ -175,20 +178,27 @@ def get(url: str) -> tuple[int, bytes]:
         connection.close()
 
 
-def get_problem(url: str) -> str | None:
+def ask_problem(url: str, method: str = "GET") -> str | None:
     """Return why the URL does not answer well; None if it does."""
     try:
-        status, body = get(url)
+        status, body = ask(url, method)
     except OSError as error:
         return f"{url}: {error}"
     return None if status == http.client.OK else f"{url}: {status} {body.decode(errors='replace').strip()}"
+
+
+def _cloud_problem(addresses: Addresses) -> str | None:
+    """Make the bucket for plans, as an operator does once on AWS; the cloud forgets it when it ends."""
+    return ask_problem(f"{addresses.cloud_url}/_local/health") or ask_problem(
+        f"{addresses.cloud_url}/{PLAN_BUCKET}", "PUT"
+    )
 
 
 def _engine_problem(addresses: Addresses, attributes: Mapping[str, str]) -> str | None:
     """Ask through the UI, which asks the engine: one answer proves both."""
     url = f"{addresses.ui_url}/api/v1/namespaces/default/search-attributes"
     try:
-        status, body = get(url)
+        status, body = ask(url)
     except OSError as error:
         return f"{url}: {error}"
     if status != http.client.OK:

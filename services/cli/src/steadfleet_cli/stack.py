@@ -16,6 +16,8 @@ from typing import Any, NoReturn
 
 import click
 
+from steadfleet_cli.exits import CommandError, ExitCode
+from steadfleet_cli.output import output_option
 from steadfleet_cli.parts import BINARIES, Addresses, Part, port_taken, stack
 from steadfleet_cli.processes import Process, Processes
 
@@ -65,7 +67,7 @@ def _address_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @_address_options
 @click.option("--free-ports", is_flag=True, help="Choose ports and a network that nobody uses now.")
 @click.option("--only", multiple=True, type=click.Choice(NAMES), help="Start this part alone; repeatable.")
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@output_option
 def up(run_dir: Path, *, free_ports: bool, only: tuple[str, ...], output: str, **given: Any) -> None:
     """Start the engine, the local cloud and the worker on this machine.
 
@@ -109,9 +111,11 @@ def _choose(folder: Path, running: set[str], given: dict[str, Any], *, free_port
         return replace(Addresses.free() if free_ports else Addresses(), **wanted)
     for name, value in wanted.items():
         if value != getattr(saved, name):
-            raise click.ClickException(
+            raise CommandError(
                 f"{', '.join(sorted(running))} already run here, with {name} at {getattr(saved, name)}, "
-                f"not {value}: `steadfleet down` first, or choose another --run-dir"
+                f"not {value}",
+                ExitCode.REFUSED,
+                "`steadfleet down` first, or choose another --run-dir",
             )
     return saved
 
@@ -138,9 +142,10 @@ def _start(parts: list[Part], processes: Processes, addresses: Addresses) -> Add
 def _refuse_taken_ports(part: Part) -> None:
     for name, port in part.ports.items():
         if port_taken(port):
-            raise click.ClickException(
-                f"port {port} is taken, and the {part.name} wanted it for {name}: stop what uses it, or "
-                f"choose another with --{name}-port N or {_variable(name)}, or --free-ports"
+            raise CommandError(
+                f"port {port} is taken, and the {part.name} wanted it for {name}",
+                ExitCode.REFUSED,
+                f"stop what uses it, or choose another: --{name}-port N, {_variable(name)}=N, --free-ports",
             )
 
 
@@ -158,10 +163,11 @@ def _await_ready(part: Part, process: Process, processes: Processes) -> None:
             raise _failure(part, f"is not ready after {_READY_WITHIN}: {problem}", processes)
 
 
-def _failure(part: Part, what: str, processes: Processes) -> click.ClickException:
-    lines = [f"the {part.name} {what}; the end of {processes.log(part.name)}:"]
+def _failure(part: Part, what: str, processes: Processes) -> CommandError:
+    lines = [f"the {part.name} {what}; the end of its log:"]
     lines += [f"  {line}" for line in processes.last_lines(part.name)]
-    return click.ClickException("\n".join(lines))
+    advice = f"read {_short(processes.log(part.name))}; what this command had started was stopped again"
+    return CommandError("\n".join(lines), ExitCode.UNREACHABLE, advice)
 
 
 def _status(process: Process) -> str:
@@ -234,8 +240,8 @@ def _locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise click.ClickException(
-                f"another `steadfleet up` or `down` is at work in {folder}: wait for it"
+            raise CommandError(
+                f"another `steadfleet up` or `down` is at work in {folder}", ExitCode.REFUSED, "wait for it"
             ) from error
         yield
 
