@@ -19,7 +19,7 @@ from steadfleet_durable.settings import split_address
 # None is ready; a text says why not.
 Problem = str | None
 
-_ANSWER_KEPT = timedelta(seconds=2)
+_ANSWER_KEPT = timedelta(seconds=1)
 _ENGINE_ANSWERS_WITHIN = timedelta(seconds=3)
 # A poll waits for up to a minute at the engine, and shows the time at which it began.
 _POLL_SEEN_WITHIN = timedelta(seconds=90)
