@@ -228,11 +228,11 @@ def test_a_missing_header_is_refused() -> None:
         ("a: &a [*a]", "web.yaml:1: a[0] contains itself through an alias"),
         (
             "? [a]\n: 1",
-            "web.yaml:1: the document has the key [a]: expected a field's name (merge keys are not read)",
+            "web.yaml:1: the document: [a] — expected a field's name; merge keys are not read",
         ),
         (
             "a: &a {b: 1}\nc:\n  <<: *a",
-            "web.yaml:3: c has the key <<: expected a field's name (merge keys are not read)",
+            "web.yaml:3: c: << — expected a field's name; merge keys are not read",
         ),
         ("a: " + "[" * 60 + "]" * 60, "web.yaml:1: expected at most 20000 values and 50 levels"),
         ("a: " + "[" * 9000, f"web.yaml:1: expected at most {MOST_LEVELS} levels"),
@@ -327,6 +327,7 @@ places = ["metadata", "spec"] + [
 
 @given(st.sampled_from(places), yaml_values)
 @example("spec.healthChecks", {"checks": [{"type": "http", "http": {"port": None}}]})
+@example("metadata", {"<<": None, "\n": None})
 @example("spec.healthChecks", {"checks": [None, {"type": ["http"]}, {"type": None}]})
 def test_whatever_is_written_the_answer_is_a_problem_of_its_line(place: str, value: object) -> None:
     document = yaml.safe_load(GOOD)

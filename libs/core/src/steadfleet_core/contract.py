@@ -147,8 +147,8 @@ class _Document:
             key, line = str(key_node.value), key_node.start_mark.line + 1
             here = (*path, key)
             if not isinstance(key_node, yaml.ScalarNode) or key == "<<":
-                found = f"{_dotted(path)} has the key {_show(key_node)}"
-                raise self._unreadable(line, f"{found}: expected a field's name (merge keys are not read)")
+                found = f"{_dotted(path)}: {_show(key_node)}"
+                raise self._unreadable(line, f"{found} — expected a field's name; merge keys are not read")
             if key in values:
                 text = f"is written twice: first on line {self.line_of(here)}, expected once"
                 self.problems.append(Problem(line, _dotted(here), _show(value_node), text))
