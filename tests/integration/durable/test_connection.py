@@ -1,12 +1,15 @@
 """Every combination of the configuration against a real engine, with a real TLS front."""
 
+import asyncio
 import socket
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from integration.durable.refusing_engine import refusing_engine
+from integration.durable.service import work_for
 from integration.durable.tls_front import Authority, as_http2_header, tls_front
+from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from steadfleet_durable import (
@@ -14,6 +17,7 @@ from steadfleet_durable import (
     EngineUnreachableError,
     NamespaceMissingError,
     NotAuthorizedError,
+    build_worker,
     connect,
     engine_runtime,
 )
@@ -181,6 +185,18 @@ async def test_a_credential_that_is_refused(accepted_calls: int, status: int) ->
                     "TEMPORAL_TLS": "false",
                 }
             )
+
+
+async def test_the_sdk_s_own_lines_go_through_our_logs(
+    time_skipping: WorkflowEnvironment, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By itself it prints to stdout, where a command's answer goes."""
+    client = await Client.connect(
+        time_skipping.client.service_client.config.target_host, runtime=engine_runtime()
+    )
+    async with build_worker(client, task_queue="q", activities=[work_for]), asyncio.timeout(20):
+        while not any(record.name.startswith("temporalio.core") for record in caplog.records):
+            await client.service_client.check_health()
 
 
 async def test_a_process_has_one_runtime() -> None:

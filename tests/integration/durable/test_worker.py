@@ -57,7 +57,9 @@ async def test_ready_is_what_the_engine_sees(start_engine: StartEngine, tmp_path
             )
             assert await handle.result() == 1
             worker.terminate()
-            assert (await worker.left())[0] == 0
+            code, logged = await worker.left()
+    assert code == 0
+    assert all(json.loads(line)["logger"] for line in logged.splitlines())
 
 
 async def test_termination_lets_the_running_activity_end(

@@ -89,6 +89,9 @@ def run_service(service: Coroutine[Any, Any, None]) -> NoReturn:
     except EngineError as error:
         _log.error("cannot work", problem=str(error))
         exit_now(1)
+    except Exception:  # noqa: BLE001  # the last resort of a process: told with its traceback
+        _log.exception("failed")
+        exit_now(1)
     exit_now(0)
 
 
