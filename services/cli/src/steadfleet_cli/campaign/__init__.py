@@ -1,0 +1,1 @@
+"""The campaign commands: plan, start, watch, steer and report."""

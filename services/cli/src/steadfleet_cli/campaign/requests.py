@@ -1,0 +1,113 @@
+"""Send verbs to a campaign: each returns a receipt, or raises with the campaign's own refusal."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, TypeVar
+
+from temporalio.client import (
+    Client,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.service import RPCError, RPCStatusCode
+
+from steadfleet_cli.campaign.orders import campaign_id
+from steadfleet_cli.campaign.reading import read_standing
+from steadfleet_cli.engine import PATIENCE, cause_of, no_worker
+from steadfleet_cli.exits import CommandError, ExitCode
+from steadfleet_core.campaign.lifecycle import Abort, Approve, Receipt, Request, RollBack
+from steadfleet_core.campaign.policy import RollbackScope
+from steadfleet_workflows.campaign import PatchCampaign
+
+_LEAST = 12
+_Answer = TypeVar("_Answer")
+_Handle = WorkflowHandle[PatchCampaign, Any]
+
+
+async def approve(client: Client, name: str, request: Request, plan: str) -> Receipt:
+    """Approve the plan of that digest; a part of it must be that of the plan which waits."""
+    waiting = (await read_standing(client, name)).status.plan
+    order = Approve(by=request.by, reason=request.reason, plan=whole_digest(plan, waiting))
+    return await _send(client, name, campaign(client, name).execute_update(PatchCampaign.approve, order))
+
+
+def whole_digest(given: str, waiting: str | None) -> str:
+    """Complete a digest of 12 or more hex digits, if it is the waiting plan's."""
+    digits = given.removeprefix("sha256:").lower()
+    if waiting is None:
+        raise CommandError(
+            "no plan is frozen, so there is none to approve", ExitCode.REFUSED, "`campaign status`"
+        )
+    if len(digits) < _LEAST or set(digits) - set("0123456789abcdef"):
+        raise CommandError(
+            f"--plan {given}: expected {_LEAST} or more hex digits of the plan's digest",
+            ExitCode.USAGE,
+            "`campaign status` shows the plan that waits",
+        )
+    if not waiting.removeprefix("sha256:").startswith(digits):
+        raise CommandError(
+            f"--plan {given} is not the plan that waits, which is {waiting}",
+            ExitCode.REFUSED,
+            "read that plan, then approve it",
+        )
+    return waiting
+
+
+async def reject(client: Client, name: str, request: Request) -> Receipt:
+    return await _send(client, name, campaign(client, name).execute_update(PatchCampaign.reject, request))
+
+
+async def pause(client: Client, name: str, request: Request) -> Receipt:
+    return await _send(client, name, campaign(client, name).execute_update(PatchCampaign.pause, request))
+
+
+async def resume(client: Client, name: str, request: Request) -> Receipt:
+    return await _send(client, name, campaign(client, name).execute_update(PatchCampaign.resume, request))
+
+
+async def advance(client: Client, name: str, request: Request) -> Receipt:
+    return await _send(client, name, campaign(client, name).execute_update(PatchCampaign.advance, request))
+
+
+async def retry(client: Client, name: str, request: Request) -> Receipt:
+    return await _send(client, name, campaign(client, name).execute_update(PatchCampaign.retry, request))
+
+
+async def abort(client: Client, name: str, request: Request, *, rollback: bool) -> Receipt:
+    order = Abort(by=request.by, reason=request.reason, rollback=rollback)
+    return await _send(client, name, campaign(client, name).execute_update(PatchCampaign.abort, order))
+
+
+async def roll_back(client: Client, name: str, request: Request, scope: str) -> Receipt:
+    order = RollBack(by=request.by, reason=request.reason, scope=RollbackScope(scope))
+    return await _send(client, name, campaign(client, name).execute_update(PatchCampaign.rollback, order))
+
+
+def campaign(client: Client, name: str) -> _Handle:
+    return client.get_workflow_handle_for(PatchCampaign.run, campaign_id(name))
+
+
+async def _send(client: Client, name: str, update: Awaitable[_Answer]) -> _Answer:
+    try:
+        return await asyncio.wait_for(update, PATIENCE.total_seconds())
+    except WorkflowUpdateFailedError as error:
+        raise CommandError(
+            cause_of(error), ExitCode.REFUSED, f"`campaign status {name}` shows where it stands"
+        ) from error
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+        raise await no_worker(client) from error
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
+            raise await _not_open(client, name) from error
+        raise
+
+
+async def _not_open(client: Client, name: str) -> CommandError:
+    """Tell a campaign that never was from one that has ended."""
+    state = (await read_standing(client, name)).status.state
+    return CommandError(
+        f"campaign {name} has ended ({state}): a closed campaign takes no verbs",
+        ExitCode.REFUSED,
+        f"`campaign report {name}`, or start a new one",
+    )

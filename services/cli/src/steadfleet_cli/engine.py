@@ -1,0 +1,141 @@
+"""Talk to the engine: connect, find a worker, and turn what goes wrong into one line."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from steadfleet_cli.exits import CommandError, ExitCode
+from steadfleet_core.errors import ContractError, RefusedError
+from steadfleet_durable import EngineError, connect, deployment_problem
+
+TASK_QUEUE = "patch-campaign"
+PATIENCE = timedelta(seconds=10)
+"""How long a worker may take to pick something up."""
+
+_IMPATIENCE = timedelta(seconds=2)
+"""The same where nobody has polled of late."""
+
+_Result = TypeVar("_Result")
+_CLOUD = (".tmprl.cloud", ".api.temporal.io")
+
+
+def call(work: Callable[[Client], Awaitable[_Result]], by: str = "") -> _Result:
+    """Connect, do the work, and raise what goes wrong as a `CommandError`."""
+    with_client = _connected(work, f"campaign/{by or 'cli'}@{socket.gethostname()}")
+    try:
+        return asyncio.run(with_client)
+    except EngineError as error:
+        raise CommandError(str(error), ExitCode.UNREACHABLE, "`steadfleet doctor`") from error
+    except RPCError as error:
+        raise _rpc_problem(error) from error
+
+
+async def _connected(work: Callable[[Client], Awaitable[_Result]], identity: str) -> _Result:
+    return await work(await connect(identity=identity))
+
+
+def _rpc_problem(error: RPCError) -> CommandError:
+    code = ExitCode.UNEXPECTED
+    if error.status in {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}:
+        code = ExitCode.UNREACHABLE
+    return CommandError(f"Temporal answers {error.status.name}: {error.message}", code, "`steadfleet doctor`")
+
+
+def refusal_of(error: ContractError | RefusedError, advice: str) -> CommandError:
+    return CommandError(str(error), ExitCode.REFUSED, advice)
+
+
+async def result_of(client: Client, handle: WorkflowHandle[Any, _Result]) -> _Result:
+    """Return a short workflow's result; raise at once when no worker would ever give it."""
+    result = asyncio.ensure_future(handle.result())
+    try:
+        if not await _done(result, _IMPATIENCE) and not await polled(client):
+            raise await _give_up(client, handle)
+        if not await _done(result, PATIENCE - _IMPATIENCE) and not await _picked_up(handle):
+            raise await _give_up(client, handle)
+        return await result
+    except WorkflowFailureError as error:
+        raise CommandError(cause_of(error), ExitCode.REFUSED, "correct the policy or the fleet") from error
+    finally:
+        result.cancel()
+
+
+async def _done(result: "asyncio.Future[Any]", time: timedelta) -> bool:
+    done, _ = await asyncio.wait({result}, timeout=time.total_seconds())
+    return bool(done)
+
+
+async def _picked_up(handle: WorkflowHandle[Any, Any]) -> bool:
+    started = 2  # the start, and a task that nobody has taken
+    return (await handle.describe()).raw_description.workflow_execution_info.history_length > started
+
+
+async def _give_up(client: Client, handle: WorkflowHandle[Any, Any]) -> CommandError:
+    await handle.terminate("no worker picked it up")
+    return await no_worker(client)
+
+
+async def no_worker(client: Client) -> CommandError:
+    """Say why nothing happens, and which worker to start."""
+    where = f"{client.service_client.config.target_host} (namespace {client.namespace})"
+    start = (
+        "start one: `steadfleet up` on this machine, or steadfleet-patch-campaign where it reaches the cloud"
+    )
+    for poller in await _pollers(client):
+        name = poller.deployment_options.deployment_name
+        if name and (problem := await deployment_problem(client, name)):
+            return CommandError(problem, ExitCode.UNREACHABLE, "set the current version")
+    return CommandError(
+        f"no worker answers on task queue {TASK_QUEUE} at {where}", ExitCode.UNREACHABLE, start
+    )
+
+
+async def polled(client: Client) -> bool:
+    """Whether a worker has asked for work in the last minutes."""
+    return bool(await _pollers(client))
+
+
+async def _pollers(client: Client) -> list[Any]:
+    request = DescribeTaskQueueRequest(
+        namespace=client.namespace,
+        task_queue=TaskQueue(name=TASK_QUEUE),
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    )
+    return list((await client.workflow_service.describe_task_queue(request)).pollers)
+
+
+def cause_of(error: BaseException) -> str:
+    """Return the innermost sentence of a failure: the words that were raised at its origin."""
+    texts = [str(error)]
+    cause = error.__cause__
+    while cause is not None:
+        texts.append(cause.message if isinstance(cause, ApplicationError) else str(cause))
+        cause = cause.__cause__
+    return texts[-1]
+
+
+def ui_link(client: Client, workflow_id: str) -> str:
+    """Return where the web UI shows the workflow; empty when it cannot be known."""
+    address = client.service_client.config.target_host
+    base = os.environ.get("TEMPORAL_UI_URL") or _ui_of(address)
+    if not base:
+        return ""
+    return f"{base.rstrip('/')}/namespaces/{quote(client.namespace)}/workflows/{quote(workflow_id, safe='')}"
+
+
+def _ui_of(address: str) -> str:
+    host = address.rpartition(":")[0]
+    if host in {"localhost", "::1", "[::1]"} or host.startswith("127."):
+        return os.environ.get("STEADFLEET_UI_URL") or "http://127.0.0.1:8233"
+    return "https://cloud.temporal.io" if host.endswith(_CLOUD) else ""

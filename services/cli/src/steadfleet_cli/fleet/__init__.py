@@ -1,0 +1,1 @@
+"""The fleet commands: see the hosts, freeze, unfreeze, stop the line."""

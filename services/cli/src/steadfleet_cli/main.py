@@ -1,0 +1,60 @@
+"""The two scripts: `steadfleet`, and `campaign`, which is `steadfleet campaign`.
+
+Only names and summaries are here. A command's module is imported when the command is called.
+"""
+
+from steadfleet_cli.exits import EPILOG
+from steadfleet_cli.lazy import Entry, LazyGroup, Script
+
+_PLANNING = "steadfleet_cli.campaign.planning"
+_STEERING = "steadfleet_cli.campaign.steering"
+_WATCHING = "steadfleet_cli.campaign.watching"
+_FLEET = "steadfleet_cli.fleet.commands"
+
+campaign = Script(
+    "campaign",
+    {
+        "plan": Entry(f"{_PLANNING}:plan", "Show what a policy would do; touch nothing."),
+        "start": Entry(f"{_PLANNING}:start", "Start a campaign, or attach to the same one."),
+        "list": Entry(f"{_WATCHING}:list_campaigns", "List campaigns, the newest first."),
+        "status": Entry(f"{_WATCHING}:status", "Say where a campaign stands."),
+        "watch": Entry(f"{_WATCHING}:watch", "Follow a campaign until it ends."),
+        "approve": Entry(f"{_STEERING}:approve", "Agree to the plan that waits."),
+        "reject": Entry(f"{_STEERING}:reject", "End a campaign whose plan waits for approval."),
+        "pause": Entry(f"{_STEERING}:pause", "Start no new host."),
+        "resume": Entry(f"{_STEERING}:resume", "Go on after a pause."),
+        "abort": Entry(f"{_STEERING}:abort", "Stop and end; hosts in flight are restored."),
+        "advance": Entry(f"{_STEERING}:advance", "Skip the rest of a bake."),
+        "retry": Entry(f"{_STEERING}:retry", "Change the failed hosts of a halted wave again."),
+        "rollback": Entry(f"{_STEERING}:rollback", "Restore a wave, or every changed host."),
+        "report": Entry(f"{_WATCHING}:report", "Write what a campaign did: JSON, or a page with a timeline."),
+    },
+    help="Roll one change out to one fleet, in widening waves that are judged.",
+    epilog=EPILOG,
+)
+
+fleet = LazyGroup(
+    "fleet",
+    {
+        "list": Entry(f"{_FLEET}:list_hosts", "List the hosts of a fleet."),
+        "freeze": Entry(f"{_FLEET}:freeze", "Let no campaign start on a fleet."),
+        "unfreeze": Entry(f"{_FLEET}:unfreeze", "Let campaigns start again."),
+        "stop": Entry(f"{_FLEET}:stop", "Stop the line: freeze, and pause the campaign that runs."),
+    },
+    help="See a fleet, and say whether it may be changed.",
+)
+
+steadfleet = Script(
+    "steadfleet",
+    {
+        "campaign": Entry("steadfleet_cli.main:campaign", "Roll one change out to one fleet."),
+        "fleet": Entry("steadfleet_cli.main:fleet", "See a fleet, and say whether it may be changed."),
+        "up": Entry("steadfleet_cli.stack:up", "Start engine, local cloud and worker on this machine."),
+        "down": Entry("steadfleet_cli.stack:down", "Stop what `steadfleet up` started here."),
+        "doctor": Entry("steadfleet_cli.doctor:doctor", "Say what runs, what is missing, and how to get it."),
+        "schema": Entry("steadfleet_cli.schema:schema", "Print the JSON Schema of a contract."),
+        "completion": Entry("steadfleet_cli.completion:completion", "Print a shell's completion script."),
+    },
+    help="Keep a fleet of machines fresh, patched and recoverable.",
+    epilog=EPILOG,
+)
