@@ -68,6 +68,7 @@ class Addresses:
             "TEMPORAL_ADDRESS": f"{LOOPBACK}:{self.engine}",
             "TEMPORAL_NAMESPACE": "default",
             "TEMPORAL_TLS": "false",
+            "TEMPORAL_UI_URL": self.ui_url,
             "AWS_ENDPOINT_URL": self.cloud_url,
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
