@@ -9,8 +9,9 @@ from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError
 from temporalio.workflow import ParentClosePolicy
 
-from steadfleet_core.campaign.book import Book, masked, waves_of
+from steadfleet_core.campaign.book import Book, ContinuedOrder, masked, waves_of
 from steadfleet_core.campaign.counts import Counts
+from steadfleet_core.campaign.demands import refuse_order
 from steadfleet_core.campaign.lifecycle import State, Verb
 from steadfleet_core.campaign.plan import CampaignOrder, Plan, PlannedWave
 from steadfleet_core.campaign.policy import RollbackScope
@@ -24,8 +25,9 @@ from steadfleet_core.campaign.wave import (
     WaveProgress,
     WaveReport,
 )
+from steadfleet_core.errors import RefusedError
 from steadfleet_core.fleet import HostState
-from steadfleet_core.model import at_least, at_most
+from steadfleet_core.model import at_least, at_most, format_duration
 from steadfleet_durable.options import QUICK, SLOW, UNDO
 from steadfleet_ports.fleet import Fleet, FleetCheck, Freeze, GroupHold, ImageAdoption
 from steadfleet_ports.reservation import Claim, Reservations
@@ -51,16 +53,20 @@ class PatchCampaign(Verbs):
     """Change a fleet in widening waves, halting at the first unhealthy one."""
 
     @workflow.init
-    def __init__(self, order: CampaignOrder, book: Book | None = None) -> None:
+    def __init__(self, order: CampaignOrder | ContinuedOrder) -> None:
         super().__init__()
         info = workflow.info()
         self.order = order
         self.spec = order.policy.spec
-        self.book = book or Book(run=info.first_execution_run_id, started_at=workflow.now())
+        self.book = (
+            order.book
+            if isinstance(order, ContinuedOrder)
+            else Book(run=info.first_execution_run_id, started_at=workflow.now())
+        )
         self._showing: tuple[object, ...] = ()
 
     @workflow.run
-    async def run(self, order: CampaignOrder, book: Book | None = None) -> CampaignReport:
+    async def run(self, order: CampaignOrder | ContinuedOrder) -> CampaignReport:
         return await wind_down(self._conduct(), on_cancel=self._cancelled)
 
     @workflow.query
@@ -72,6 +78,7 @@ class PatchCampaign(Verbs):
         plan = self.book.plan
         return CampaignStatus(
             name=self.order.policy.metadata.name,
+            labels=self.order.policy.metadata.labels,
             state=self.state,
             reason=self.reason,
             fleet=self.spec.fleet.name,
@@ -103,10 +110,10 @@ class PatchCampaign(Verbs):
         background = [asyncio.create_task(self._keep_showing()), asyncio.create_task(self._keep_fresh())]
         try:
             plan = self.book.plan or await self._freeze()
-        except ApplicationError as error:
-            self.phase, self.reason = State.FAILED, error.message
+        except (ApplicationError, RefusedError) as error:
+            self.phase, self.reason = State.FAILED, str(error)
             self._show()
-            raise
+            raise _refused(str(error)) from error
         closing = await self._roll_out_all(plan)
         await self._put_back(plan)
         self.phase = closing
@@ -132,6 +139,7 @@ class PatchCampaign(Verbs):
 
     async def _freeze(self) -> Plan:
         """Resolve the order once. Whatever is wrong fails the campaign here, with nothing touched."""
+        refuse_order(self.order)
         preview = await _refusing(
             workflow.execute_activity_method(Fleet.preview_plan, Freeze(order=self.order, store=True), **SLOW)
         )
@@ -158,7 +166,7 @@ class PatchCampaign(Verbs):
                     self._approval_moves, timeout=remaining, timeout_summary="approval"
                 )
             except TimeoutError:
-                self.reason = f"not approved within {approval.timeout}"
+                self.reason = f"not approved within {format_duration(approval.timeout)}"
                 raise _EndedError(State.ABORTED) from None
             remaining -= workflow.now() - began
             self.book.approved = len(self.book.approvals) >= approval.minimum_approvers
@@ -392,7 +400,7 @@ class PatchCampaign(Verbs):
             await self._heed()
             await workflow.wait_condition(workflow.all_handlers_finished)
             workflow.continue_as_new(
-                args=[self.order, self.book],
+                ContinuedOrder(**{**dict(self.order), "book": self.book}),
                 initial_versioning_behavior=workflow.ContinueAsNewVersioningBehavior.AUTO_UPGRADE,
             )
 

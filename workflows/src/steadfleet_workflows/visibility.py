@@ -38,6 +38,7 @@ def details(status: CampaignStatus) -> str:
     lines = [
         f"**{status.name}: {status.state}**" + (f": {status.reason}" if status.reason else ""),
         "",
+        *[f"{key}: {value}" for key, value in status.labels.items()],
         f"fleet `{status.fleet}` to image `{status.image}` · plan `{(status.plan or 'not frozen yet')[:19]}`",
         "",
         " · ".join(f"{count} {what}" for what, count in counts.model_dump().items()),

@@ -5,12 +5,13 @@ Every method looks before it acts: a retry, a crash or a lost response never dou
 
 from abc import ABC, abstractmethod
 
+from temporalio import activity
+
 from steadfleet_core.campaign.plan import CampaignOrder, Plan, Preview, Shard
-from steadfleet_core.campaign.policy import HealthChecks
+from steadfleet_core.campaign.policy import HealthChecks, Selector
 from steadfleet_core.campaign.verdict import Sample
 from steadfleet_core.fleet import Host, HostOutcome, Image
 from steadfleet_core.model import Digest, Model
-from temporalio import activity
 
 
 class Freeze(Model):
@@ -92,6 +93,31 @@ class ImageAdoption(Model):
     campaign: str
 
 
+class FleetQuery(Model):
+    """Ask which hosts there are: of a selector, or of all groups that carry the tag `fleet=<name>`."""
+
+    name: str | None = None
+    selector: Selector | None = None
+
+
+class ListedHost(Model):
+    """`health` is the platform's own word for its targets, or `unknown`."""
+
+    id: str
+    group: str
+    zone: str
+    image_id: str
+    image_name: str = ""
+    health: str = "unknown"
+
+
+class FleetListing(Model):
+    """The first 1,000 hosts, of `total`."""
+
+    hosts: tuple[ListedHost, ...]
+    total: int
+
+
 class Fleet(ABC):
     """A platform whose hosts can be replaced, restored and probed."""
 
@@ -135,3 +161,7 @@ class Fleet(ABC):
     @activity.defn
     @abstractmethod
     async def adopt_image(self, adoption: ImageAdoption) -> None: ...
+
+    @activity.defn
+    @abstractmethod
+    async def list_fleets(self, query: FleetQuery) -> FleetListing: ...

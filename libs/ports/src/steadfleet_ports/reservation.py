@@ -2,8 +2,9 @@
 
 from abc import ABC, abstractmethod
 
-from steadfleet_core.model import Model
 from temporalio import activity
+
+from steadfleet_core.model import Model
 
 RESERVATION_WORKFLOW = "FleetReservation"
 """The entity workflow's type; its id is `fleet/<name>`."""

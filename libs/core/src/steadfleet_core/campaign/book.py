@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from steadfleet_core.campaign.counts import Counts, tally
 from steadfleet_core.campaign.lifecycle import Receipt
-from steadfleet_core.campaign.plan import Plan
+from steadfleet_core.campaign.plan import CampaignOrder, Plan
 from steadfleet_core.campaign.report import Approver
 from steadfleet_core.campaign.wave import MOST_FAILURES, WaveProgress, WaveReport
 from steadfleet_core.fleet import HostFailure, HostState
@@ -63,6 +63,12 @@ class Book(BaseModel):
                 *self.obligations,
                 f"wave {report.progress.number}: {count} lost: look at {names}",
             ]
+
+
+class ContinuedOrder(CampaignOrder):
+    """An order under way: what the run before it remembered comes along."""
+
+    book: Book
 
 
 def _joined(change: WaveReport, restore: WaveReport) -> WaveReport:

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from steadfleet_core.campaign.plan import CampaignOrder
 from steadfleet_core.campaign.policy import PatchPolicy
-from steadfleet_core.errors import NotBuiltError
+from steadfleet_core.errors import NotBuiltError, RefusedError
 
 NOT_BUILT = MappingProxyType(
     {
@@ -73,3 +74,18 @@ def refuse_unmet(policy: PatchPolicy) -> None:
     unmet = [f"{policy.metadata.name}: {demand}" for demand, made in demands.items() if made]
     if unmet:
         raise NotBuiltError("\n".join(unmet))
+
+
+def refuse_order(order: CampaignOrder) -> None:
+    """Raise `RefusedError` for what could never end well, whoever started it and however.
+
+    The command line asks first; the campaign asks again, since an order can reach it otherwise.
+    """
+    refuse_unmet(order.policy)
+    approval = order.policy.spec.approval
+    others = set(approval.allowed_approvers) - {order.requested_by}
+    if approval.required and approval.allowed_approvers and len(others) < approval.minimum_approvers:
+        raise RefusedError(
+            f"{order.policy.metadata.name}: spec.approval.allowedApprovers — {order.requested_by} requested it and "
+            f"may not approve it, which leaves {len(others)} of {approval.minimum_approvers} approvers: name more"
+        )

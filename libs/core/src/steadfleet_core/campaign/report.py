@@ -26,6 +26,7 @@ class CampaignStatus(Model):
     """
 
     name: str
+    labels: dict[str, str] = {}
     state: State
     reason: str = ""
     fleet: str = ""

@@ -1,0 +1,180 @@
+"""A fleet in memory, with hosts that fail, fall ill or hang as a test wants."""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from steadfleet_core.campaign.forecast import preview_of
+from steadfleet_core.campaign.plan import Preview, Shard, draw_up
+from steadfleet_core.campaign.verdict import Sample
+from steadfleet_core.campaign.waves import plan_waves
+from steadfleet_core.fleet import Before, Group, Host, HostOutcome, HostState, Image
+from steadfleet_ports.fleet import (
+    Fleet,
+    FleetCheck,
+    FleetFindings,
+    FleetListing,
+    FleetQuery,
+    Freeze,
+    GroupHold,
+    HostChange,
+    HostRestore,
+    ImageAdoption,
+    Probe,
+    ShardRef,
+)
+from steadfleet_ports.reservation import Claim, Grant, Reservations
+
+ZONES = ("a", "b", "c")
+NEW = Image(id="ami-0000000000000002", name="web-2.0")
+OLD = "ami-0000000000000001"
+
+
+def hosts_over_zones(count: int) -> list[Host]:
+    before = Before(image_id=OLD, template_id="lt-1", template_version=1)
+    return [
+        Host(id=f"i-{number:05}", group="web", zone=ZONES[number % len(ZONES)], before=before)
+        for number in range(count)
+    ]
+
+
+@dataclass
+class FakeFleet(Fleet):
+    """Behaves as told: `bad` hosts fail their change, `stuck` ones cannot be restored.
+
+    `gate`, when given, holds every change in flight until it is set. `samples` answers the bake's
+    looks in order; the last answer stays.
+    """
+
+    hosts: list[Host] = field(default_factory=lambda: hosts_over_zones(24))
+    bad: set[str] = field(default_factory=set)
+    stuck: set[str] = field(default_factory=set)
+    gate: asyncio.Event | None = None
+    samples: list[Sample] = field(default_factory=list)
+    problems: tuple[str, ...] = ()
+    findings: list[FleetFindings] = field(default_factory=list)
+    refuse: str = ""
+    release_error: str = ""
+
+    images: dict[str, str] = field(default_factory=dict)
+    changes: Counter[str] = field(default_factory=Counter)
+    restores: Counter[str] = field(default_factory=Counter)
+    in_flight: Counter[str] = field(default_factory=Counter)
+    peak: Counter[str] = field(default_factory=Counter)
+    calls: list[str] = field(default_factory=list)
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+    shards: dict[tuple[int, int], Shard] = field(default_factory=dict)
+
+    def image_of(self, host: str) -> str:
+        return self.images.get(host, OLD)
+
+    def on(self, image: str) -> set[str]:
+        return {host.id for host in self.hosts if self.image_of(host.id) == image}
+
+    @activity.defn
+    async def preview_plan(self, freeze: Freeze) -> Preview:
+        self.calls.append("preview_plan")
+        if self.refuse:
+            raise ApplicationError(self.refuse, type="RefusedError", non_retryable=True)
+        spec = freeze.order.policy.spec
+        group = Group(name="web", template_id="lt-1", template_version=1, minimum=1, desired=24, maximum=24)
+        plan, shards = draw_up(freeze.order, NEW, (group,), plan_waves(self.hosts, spec.strategy))
+        refs = [(wave.number, number) for wave in plan.waves for number in range(len(wave.shards))]
+        self.shards = dict(zip(refs, shards, strict=True))
+        return preview_of(plan, spec, self.problems)
+
+    @activity.defn
+    async def load_shard(self, ref: ShardRef) -> Shard:
+        return self.shards[ref.wave, ref.shard]
+
+    @activity.defn
+    async def check_fleet(self, check: FleetCheck) -> FleetFindings:
+        self.calls.append("check_fleet")
+        return self.findings.pop(0) if self.findings else FleetFindings()
+
+    @activity.defn
+    async def hold_groups(self, hold: GroupHold) -> None:
+        self.calls.append("hold_groups")
+
+    @activity.defn
+    async def release_groups(self, hold: GroupHold) -> None:
+        self.calls.append("release_groups")
+        if self.release_error:
+            raise ApplicationError(self.release_error, non_retryable=True)
+
+    @activity.defn
+    async def change_host(self, change: HostChange) -> HostOutcome:
+        zone, host = change.host.zone, change.host.id
+        self._begin(zone)
+        try:
+            await self._pass_gate()
+            self.changes[host] += 1
+            if host in self.bad:
+                return HostOutcome(
+                    host=host, state=HostState.FAILED, reason="http :8080/healthz answered 500"
+                )
+            self.images[host] = change.image.id
+            return HostOutcome(host=host, state=HostState.CHANGED, instance=f"{host}-new")
+        finally:
+            self.in_flight[zone] -= 1
+
+    def _begin(self, zone: str) -> None:
+        self.in_flight[zone] += 1
+        self.peak[zone] = max(self.peak[zone], self.in_flight[zone])
+        self.peak["all"] = max(self.peak["all"], sum(self.in_flight[zone] for zone in ZONES))
+        self.started.set()
+
+    async def _pass_gate(self) -> None:
+        while self.gate is not None and not self.gate.is_set():
+            activity.heartbeat("held at the gate")
+            try:
+                await asyncio.wait_for(self.gate.wait(), timeout=0.05)
+            except TimeoutError:
+                continue
+
+    @activity.defn
+    async def restore_host(self, restore: HostRestore) -> HostOutcome:
+        host = restore.host.id
+        self.restores[host] += 1
+        if host in self.stuck:
+            return HostOutcome(host=host, state=HostState.LOST, reason="its before does not answer")
+        self.images[host] = restore.host.before.image_id
+        return HostOutcome(host=host, state=HostState.RESTORED, instance=host)
+
+    @activity.defn
+    async def probe_hosts(self, probe: Probe) -> Sample:
+        self.calls.append("probe_hosts")
+        if not self.samples:
+            return Sample(healthy=len(probe.indexes))
+        return self.samples.pop(0) if len(self.samples) > 1 else self.samples[0]
+
+    @activity.defn
+    async def adopt_image(self, adoption: ImageAdoption) -> None:
+        self.calls.append("adopt_image")
+
+    @activity.defn
+    async def list_fleets(self, query: FleetQuery) -> FleetListing:
+        return FleetListing(hosts=(), total=len(self.hosts))
+
+
+@dataclass
+class FakeReservations(Reservations):
+    """Grants everything, unless told who holds the fleet."""
+
+    held_by: str = ""
+    reserved: list[str] = field(default_factory=list)
+    released: list[str] = field(default_factory=list)
+
+    @activity.defn
+    async def reserve_fleet(self, claim: Claim) -> Grant:
+        if self.held_by:
+            return Grant(granted=False, reason=f"fleet {claim.fleet} is reserved by {self.held_by}")
+        self.reserved.append(claim.fleet)
+        return Grant(granted=True)
+
+    @activity.defn
+    async def release_fleet(self, claim: Claim) -> None:
+        self.released.append(claim.fleet)
