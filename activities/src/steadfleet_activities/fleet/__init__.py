@@ -1,0 +1,1 @@
+"""Fleets: how hosts are replaced, restored and probed on each platform."""

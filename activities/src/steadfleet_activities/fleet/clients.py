@@ -1,0 +1,81 @@
+"""The AWS clients of one worker, in one region."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_autoscaling.client import AutoScalingClient
+    from mypy_boto3_ec2.client import EC2Client
+    from mypy_boto3_elbv2.client import ElasticLoadBalancingv2Client
+    from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_ssm.client import SSMClient
+
+SLOTS = 100
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class Aws:
+    """
+    Clients that several threads share.
+
+    `launcher` is a second EC2 client that never retries by itself: RunInstances has an effect that
+    a second one doubles, so after a lost answer somebody has to look first.
+    """
+
+    ec2: "EC2Client"
+    launcher: "EC2Client"
+    autoscaling: "AutoScalingClient"
+    elbv2: "ElasticLoadBalancingv2Client"
+    ssm: "SSMClient"
+    s3: "S3Client"
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str] | None = None, *, slots: int = SLOTS) -> Self:
+        """Build them as the AWS command line would: AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL."""
+        given = os.environ if env is None else env
+        settings = {
+            "region_name": given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION"),
+            "endpoint_url": given.get("AWS_ENDPOINT_URL"),
+            "aws_access_key_id": given.get("AWS_ACCESS_KEY_ID"),
+            "aws_secret_access_key": given.get("AWS_SECRET_ACCESS_KEY"),
+            "aws_session_token": given.get("AWS_SESSION_TOKEN"),
+        }
+        return cls.connect(slots=slots, **{name: value for name, value in settings.items() if value})
+
+    @classmethod
+    def connect(cls, *, slots: int = SLOTS, **settings: Any) -> Self:
+        """Build them from what `boto3.client` takes; `slots` is how many calls may run at once."""
+        session = boto3.Session()
+        config = _config(slots, _ATTEMPTS, at_endpoint="endpoint_url" in settings)
+        once = _config(slots, 1, at_endpoint="endpoint_url" in settings)
+        return cls(
+            ec2=session.client("ec2", config=config, **settings),
+            launcher=session.client("ec2", config=once, **settings),
+            autoscaling=session.client("autoscaling", config=config, **settings),
+            elbv2=session.client("elbv2", config=config, **settings),
+            ssm=session.client("ssm", config=config, **settings),
+            s3=session.client("s3", config=config, **settings),
+        )
+
+    @property
+    def region(self) -> str:
+        return self.ec2.meta.region_name
+
+
+def _config(slots: int, attempts: int, *, at_endpoint: bool) -> Config:
+    return Config(
+        # A call runs in a thread that a cancellation waits for: so every one has its own end.
+        connect_timeout=5,
+        read_timeout=60,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        max_pool_connections=slots,
+        user_agent_extra="steadfleet",
+        # A bucket's own host name exists at AWS only.
+        s3={"addressing_style": "path"} if at_endpoint else {},
+    )

@@ -1,0 +1,171 @@
+"""What the tests of the fleet adapter stand on."""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from temporalio.testing import ActivityEnvironment
+
+from steadfleet_activities.fleet.aws import AwsFleet
+from steadfleet_activities.fleet.clients import Aws
+from steadfleet_core.campaign.plan import CampaignOrder, Preview
+from steadfleet_core.campaign.policy import HealthChecks, PatchPolicy
+from steadfleet_core.fleet import Host, HostOutcome, Image
+from steadfleet_local_cloud import LocalCloud
+from steadfleet_local_cloud.fleet import Fleet, create_fleet
+from steadfleet_ports.fleet import Freeze, GroupHold, HostChange, HostRestore
+
+CAMPAIGN = "campaign/web-2"
+RUN = "run-1"
+QUICK_CHECKS: dict[str, Any] = {
+    "interval": "0.05s",
+    "timeout": "1s",
+    "successThreshold": 2,
+    "failureThreshold": 2,
+    "deadline": "1.5s",
+    "checks": [{"type": "http", "port": 8080, "path": "/healthz"}],
+}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A local cloud with one group of three hosts, and an adapter without retries of its own."""
+
+    cloud: LocalCloud
+    aws: Aws
+    fleet: AwsFleet
+    made: Fleet
+    releases: Path
+
+    @classmethod
+    def build(cls, cloud: LocalCloud, releases: Path, size: int = 3) -> "Bench":
+        image = cloud.register_image("web-1.0", releases / "good-1.0")
+        made = create_fleet(
+            cloud.endpoint, cloud.region, name="web", image=image, size=size, zones=3, tags={"app": "web"}
+        )
+        aws = Aws.connect(**cloud.client_settings)
+        aws.s3.create_bucket(
+            Bucket="steadfleet-plans", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
+        return cls(cloud, aws, AwsFleet(aws), made, releases)
+
+    def image(self, release: str) -> Image:
+        name = f"web-{release}"
+        return Image(id=self.cloud.register_image(name, self.releases / release), name=name)
+
+    def policy(self, image: str, **spec: Any) -> PatchPolicy:
+        said = {
+            "fleet": {"name": "web", "selector": {"groups": ["web"]}},
+            "image": {"id": image},
+            "strategy": {"type": "immediate"},
+            "healthChecks": QUICK_CHECKS,
+        }
+        return PatchPolicy.model_validate(
+            {
+                "apiVersion": "steadfleet.dev/v1",
+                "kind": "PatchPolicy",
+                "metadata": {"name": "web-2"},
+                "spec": said | spec,
+            }
+        )
+
+    async def preview(self, image: str, *, store: bool = False, probe: bool = False, **spec: Any) -> Preview:
+        order = CampaignOrder(policy=self.policy(image, **spec), requested_by="ops")
+        freeze = Freeze(order=order, store=store, probe=probe)
+        preview: Preview = await ActivityEnvironment().run(self.fleet.preview_plan, freeze)
+        return preview
+
+    async def hosts(self) -> list[Host]:
+        """Freeze the group as it is now."""
+        selection = self.fleet._selectors.select(self.policy("ami-00000000").spec.fleet.selector)
+        return sorted(selection.hosts, key=lambda host: host.zone)
+
+    async def hold(self, surge: int = 1) -> GroupHold:
+        preview = await self.preview(self.made.image)
+        hold = GroupHold(plan=preview.plan, campaign=CAMPAIGN, run=RUN, surge=surge)
+        await ActivityEnvironment().run(self.fleet.hold_groups, hold)
+        return hold
+
+    def make_room(self) -> None:
+        self.aws.autoscaling.update_auto_scaling_group(AutoScalingGroupName="web", MaxSize=4)
+
+    def change(self, host: Host, image: Image, attempt: int = 1, **checks: Any) -> HostChange:
+        return HostChange(
+            campaign=CAMPAIGN,
+            run=RUN,
+            attempt=attempt,
+            wave=1,
+            host=host,
+            image=image,
+            checks=HealthChecks.model_validate(QUICK_CHECKS | checks),
+        )
+
+    def restore(self, change: HostChange) -> HostRestore:
+        return HostRestore(**change.model_dump())
+
+    async def run(self, order: HostChange, fleet: AwsFleet | None = None) -> HostOutcome:
+        return await self.run_in(ActivityEnvironment(), order, fleet)
+
+    async def run_in(
+        self, environment: ActivityEnvironment, order: HostChange, fleet: AwsFleet | None = None
+    ) -> HostOutcome:
+        fleet = fleet or self.fleet
+        if isinstance(order, HostRestore):
+            return await environment.run(fleet.restore_host, order)
+        return await environment.run(fleet.change_host, order)
+
+    def members(self) -> dict[str, str]:
+        """Map each member of the group to its zone."""
+        group = self.group()
+        return {member["InstanceId"]: member["AvailabilityZone"] for member in group["Instances"]}
+
+    def group(self) -> Any:
+        answer = self.aws.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=["web"])
+        return answer["AutoScalingGroups"][0]
+
+    def images(self) -> Counter[str]:
+        """Count the group's members by the image that each runs."""
+        members = self.members()
+        return Counter(one["image"] for one in self.cloud.inventory()["instances"] if one["id"] in members)
+
+    def targets(self) -> dict[str, str]:
+        answer = self.aws.elbv2.describe_target_health(TargetGroupArn=self.made.target_group)
+        return {
+            one["Target"]["Id"]: one["TargetHealth"]["State"] for one in answer["TargetHealthDescriptions"]
+        }
+
+    def launched(self, since: int) -> list[str]:
+        """List the ids of all instances that RunInstances made, by the platform's own record."""
+        return list(
+            dict.fromkeys(
+                resource
+                for entry in self.calls(since)
+                if entry["action"] == "RunInstances"
+                for resource in entry["resources"]
+                if resource.startswith("i-")
+            )
+        )
+
+    def calls(self, since: int) -> list[dict[str, Any]]:
+        return [entry for entry in self.cloud.record(since) if entry["kind"] == "call"]
+
+    def now(self) -> int:
+        record = self.cloud.record()
+        return int(record[-1]["seq"]) if record else 0
+
+    def shape(self) -> dict[str, Any]:
+        """Describe all that exists, with no word of which machine it is: equal before and after a swap."""
+        inventory = self.cloud.inventory()
+        zones = sorted((one["zone"], one["state"]) for one in inventory["instances"])
+        group = self.group()
+        return {
+            "counts": {kind: len(items) for kind, items in inventory.items()},
+            "zones": zones,
+            "sizes": (group["MinSize"], group["DesiredCapacity"], len(group["Instances"])),
+            "targets": sorted(self.targets().values()),
+            "template": group["LaunchTemplate"]["Version"],
+        }
+
+    def with_fleet(self, fleet: AwsFleet) -> "Bench":
+        return replace(self, fleet=fleet)
