@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from steadfleet_durable import data_converter
 from temporalio.common import SearchAttributeKey
 from temporalio.testing import WorkflowEnvironment
+
+from steadfleet_durable import data_converter
 
 StartEngine = Callable[..., AbstractAsyncContextManager[WorkflowEnvironment]]
 
