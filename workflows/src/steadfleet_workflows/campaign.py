@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from temporalio import workflow
-from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError
 from temporalio.workflow import ParentClosePolicy
 
@@ -32,6 +31,7 @@ from steadfleet_durable.options import QUICK, SLOW, UNDO
 from steadfleet_ports.fleet import Fleet, FleetCheck, Freeze, GroupHold, ImageAdoption
 from steadfleet_ports.reservation import Claim, Reservations
 from steadfleet_workflows.hosts import root_cause
+from steadfleet_workflows.renewal import continue_as_new, should_continue_as_new
 from steadfleet_workflows.steering import steer_child, wind_down
 from steadfleet_workflows.verbs import Verbs
 from steadfleet_workflows.visibility import attributes, details
@@ -48,7 +48,7 @@ class _EndedError(Exception):
         self.state = state
 
 
-@workflow.defn(versioning_behavior=VersioningBehavior.PINNED)
+@workflow.defn
 class PatchCampaign(Verbs):
     """Change a fleet in widening waves, halting at the first unhealthy one."""
 
@@ -395,14 +395,10 @@ class PatchCampaign(Verbs):
 
     async def _continue_as_new_if_long(self) -> None:
         """Between waves nothing is in flight, so the story may go on in a new run."""
-        info = workflow.info()
-        if info.is_continue_as_new_suggested() or info.is_target_worker_deployment_version_changed():
+        if should_continue_as_new():
             await self._heed()
             await workflow.wait_condition(workflow.all_handlers_finished)
-            workflow.continue_as_new(
-                ContinuedOrder(**{**dict(self.order), "book": self.book}),
-                initial_versioning_behavior=workflow.ContinueAsNewVersioningBehavior.AUTO_UPGRADE,
-            )
+            continue_as_new(ContinuedOrder(**{**dict(self.order), "book": self.book}))
 
     # -- what a person sees
 

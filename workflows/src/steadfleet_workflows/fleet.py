@@ -1,12 +1,12 @@
 """One fleet's reservation: who may change it now, and whether anybody may."""
 
 from temporalio import workflow
-from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ApplicationError
 
 from steadfleet_core.campaign.lifecycle import Request
 from steadfleet_core.model import Model
 from steadfleet_ports.reservation import RESERVATION_WORKFLOW, Claim, Grant
+from steadfleet_workflows.renewal import continue_as_new, should_continue_as_new
 
 
 class FleetHolding(Model):
@@ -18,7 +18,7 @@ class FleetHolding(Model):
     reason: str = ""
 
 
-@workflow.defn(name=RESERVATION_WORKFLOW, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
+@workflow.defn(name=RESERVATION_WORKFLOW)
 class FleetReservation:
     """Grant the fleet to one campaign at a time, and to none while it is frozen. Lives for ever."""
 
@@ -28,9 +28,9 @@ class FleetReservation:
 
     @workflow.run
     async def run(self, held: FleetHolding | None = None) -> None:
-        await workflow.wait_condition(workflow.info().is_continue_as_new_suggested)
+        await workflow.wait_condition(should_continue_as_new)
         await workflow.wait_condition(workflow.all_handlers_finished)
-        workflow.continue_as_new(self.held)
+        continue_as_new(self.held)
 
     @workflow.query
     def holding(self) -> FleetHolding:
