@@ -27,7 +27,7 @@ _BROKEN = {
     "elasticloadbalancing": "InternalFailure",
     "s3": "InternalError",
 }
-_QUERY_ERROR = "<ErrorResponse><Error><Type>Sender</Type>{error}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+_QUERY_ERROR = "<ErrorResponse><Error>{error}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
 _ERRORS = {
     "ec2": "<Response><Errors><Error>{error}</Error></Errors><RequestID>{request_id}</RequestID></Response>",
     "s3": "<Error>{error}<RequestId>{request_id}</RequestId></Error>",

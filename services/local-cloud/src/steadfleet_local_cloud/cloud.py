@@ -13,16 +13,15 @@ from typing import Any, ClassVar, Literal, Self
 
 from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
-from moto.ec2.models import ec2_backends
 
 from steadfleet_local_cloud.auto_scaling import AutoScaling
-from steadfleet_local_cloud.context import ACCOUNT, Context
+from steadfleet_local_cloud.context import Context
 from steadfleet_local_cloud.control import Control
 from steadfleet_local_cloud.ec2 import Ec2
 from steadfleet_local_cloud.errors import LocalCloudError, StateTakenError
 from steadfleet_local_cloud.faults import Fault, Faults, Release
 from steadfleet_local_cloud.images import Images
-from steadfleet_local_cloud.inventory import Inventory
+from steadfleet_local_cloud.inventory import Inventory, open_region
 from steadfleet_local_cloud.machines import Machine, Machines, NoMachines
 from steadfleet_local_cloud.network import AUTO, Network
 from steadfleet_local_cloud.patches import Patches
@@ -183,15 +182,15 @@ class LocalCloud:
     def _install(self, probe_scale: float) -> None:
         patches = Patches()
         self._closing.callback(patches.undo)
+        self._closing.enter_context(_environment(_LOAD_AMIS, "false"))  # AWS's own images have no content
         self._closing.callback(_reset_moto)
-        self._closing.enter_context(_environment(_LOAD_AMIS, "false"))
         _reset_moto()
         Ec2(self._context, patches)
         AutoScaling(self._context, patches)
         self._closing.callback(RunCommand(self._context, patches).close)
         self._closing.callback(TargetHealth(self._context, patches, probe_scale).close)
         self._control = Control(self._context)
-        _ = ec2_backends[ACCOUNT][self._context.region]  # the network is there before the first call
+        open_region(self._context.region)
 
 
 def _release_claim() -> None:
@@ -204,8 +203,11 @@ def _facts(machine: Machine) -> dict[str, object]:
 
 
 def _reset_moto() -> None:
+    used: list[Any] = list(vars(BackendDict)["_instances"])  # moto keeps no public list
     BackendDict.reset()
     reset_model_data()
+    for backends in used:
+        backends.clear()  # resetting one service makes moto build others anew, which must not stay
 
 
 class _environment:  # noqa: N801 - used like a function

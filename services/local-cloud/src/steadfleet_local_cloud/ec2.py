@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import ipaddress
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +54,10 @@ class Ec2:
         token = options.get("client_token")
         if token and token != _NO_TOKEN and token in self._launched:
             return self._launched[token]
-        self._refuse(backend, image_id or _template_image(backend, options), options)
+        subnet = _subnet(backend, options)
+        self._refuse(backend, image_id or _template_image(backend, options), subnet)
+        if subnet is not None and not options.get("nics"):
+            options["subnet_id"] = subnet.id  # without one, moto gives an address outside every network
         reservation = original(backend, image_id, *rest, **options)
         if token and token != _NO_TOKEN:
             self._launched[token] = reservation
@@ -75,9 +77,9 @@ class Ec2:
                 one.terminate()  # no instance without a machine
             raise
 
-    def _refuse(self, backend: Any, image_id: str, options: dict[str, Any]) -> None:
+    def _refuse(self, backend: Any, image_id: str, subnet: Any) -> None:
         """Refuse a launch that could only be pretended."""
-        zone, cidr = _place(backend, options)
+        zone = subnet.availability_zone if subnet is not None else ""
         if self._context.faults.is_dark(zone):
             raise EC2ClientError(
                 "InsufficientInstanceCapacity",
@@ -93,10 +95,10 @@ class Ec2:
                 f"The image id '[{image_id}]' has no content in this local cloud: register one with "
                 "`local-cloud image register NAME --from FOLDER`",
             )
-        if cidr is None or not cidr.subnet_of(self._context.network.cidr):
+        if subnet is None or not subnet.cidr.subnet_of(self._context.network.cidr):
             raise EC2ClientError(
                 "Unsupported",
-                f"The machines of this local cloud live in {self._context.region}, {self._context.network.cidr}.",
+                f"This local cloud's machines live in {self._context.region}, {self._context.network.cidr}.",
             )
 
     def _terminate(self, original: Any, instance: Any) -> Any:
@@ -176,18 +178,17 @@ def register_image(context: Context, backend: Any, name: str, folder: Path, tags
         return str(ami.id)
 
 
-def _place(backend: Any, options: dict[str, Any]) -> tuple[str, ipaddress.IPv4Network | None]:
-    """Return the zone and the addresses that a launch would be in."""
-    nics = options.get("nics") or []
-    subnet_id = options.get("subnet_id") or next((nic["SubnetId"] for nic in nics if "SubnetId" in nic), None)
-    if subnet_id:
-        subnet = backend.get_subnet(subnet_id)
-    else:
-        zone = options.get("placement") or f"{backend.region_name}a"
-        subnet = backend.get_default_subnets().get(zone)
-        if subnet is None:
-            return zone, None
-    return subnet.availability_zone, subnet.cidr
+def _subnet(backend: Any, options: dict[str, Any]) -> Any:
+    """Find the subnet that a launch would be in: its own, its interface's, or its zone's default."""
+    for nic in options.get("nics") or []:
+        if "NetworkInterfaceId" in nic:
+            return backend.get_network_interface(nic["NetworkInterfaceId"]).subnet
+        if "SubnetId" in nic:
+            return backend.get_subnet(nic["SubnetId"])
+    if options.get("subnet_id"):
+        return backend.get_subnet(options["subnet_id"])
+    zone = options.get("placement") or f"{backend.region_name}a"
+    return backend.get_default_subnets().get(zone)
 
 
 def _template_image(backend: Any, options: dict[str, Any]) -> str:

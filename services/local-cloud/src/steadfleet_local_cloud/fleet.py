@@ -36,7 +36,7 @@ class Fleet:
 def create_fleet(
     endpoint: str, region: str, *, name: str, image: str, size: int, zones: int, tags: dict[str, str]
 ) -> Fleet:
-    """Make a fleet whose MaxSize is its size: a swap needs headroom that its owner must take and give back."""
+    """Make a fleet whose MaxSize is its size: a swap's headroom is for its owner to take and give back."""
     session = boto3.Session("local", "local", region_name=region)  # no credential is checked
     ec2 = session.client("ec2", endpoint_url=endpoint)
     scaling = session.client("autoscaling", endpoint_url=endpoint)

@@ -32,6 +32,12 @@ def take_inventory() -> Inventory:
     return {kind: sorted(items, key=_identity) for kind, items in sorted(inventory.items())}
 
 
+def open_region(region: str) -> None:
+    """Make moto hold the region's tables from the start, the machines' network among them."""
+    for backends, _tables in _TABLES:
+        _ = backends[ACCOUNT]["aws" if backends is s3_backends else region]
+
+
 def _identity(item: Item) -> tuple[str, str]:
     return item["region"], str(item["id"])
 

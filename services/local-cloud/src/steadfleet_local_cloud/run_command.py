@@ -86,12 +86,12 @@ class RunCommand:
         instance_id = invocation["InstanceId"]
         try:
             output = self._context.machines.run_command(instance_id, self._job(command, invocation))
-            self._finish(command, invocation, output)
-        except MachineError:
-            self._finish(command, invocation, None)  # terminated while the command was under way
+            self._finish(command, invocation, output, *_verdict(output))
+        except MachineError:  # terminated while the command was under way
+            self._finish(command, invocation, None, "Failed", "Undeliverable")
         except Exception:  # noqa: BLE001 - a caller polls for this command's end: it must have one
             _log.exception("a defect while running a command on %s", instance_id)
-            self._finish(command, invocation, None)
+            self._finish(command, invocation, None, "Failed", "Failed")
 
     def _job(self, command: Any, invocation: _Invocation) -> Job:
         time_limit = command.parameters.get("executionTimeout", [_DEFAULT_TIME_LIMIT])[0]
@@ -110,8 +110,9 @@ class RunCommand:
         }
         _sum_up(command)
 
-    def _finish(self, command: Any, invocation: _Invocation, output: Output | None) -> None:
-        status, details = _verdict(output)
+    def _finish(
+        self, command: Any, invocation: _Invocation, output: Output | None, status: str, details: str
+    ) -> None:
         invocation |= {
             "Status": status,
             "StatusDetails": details,

@@ -47,9 +47,7 @@ class Application:
         headers = [
             header for header in answer.headers if header[0].lower() not in {"server", "content-length"}
         ]
-        start_response(
-            answer.status_line, [*headers, ("Content-Length", str(len(answer.body))), ("Server", SERVER)]
-        )
+        start_response(answer.status_line, [*headers, ("Content-Length", str(len(answer.body)))])
         return [answer.body]
 
     def _call(self, environ: Environ) -> Answer:
@@ -127,6 +125,9 @@ class Server:
 
 
 class _QuietHandler(MotoRequestHandler):
+    def version_string(self) -> str:
+        return SERVER
+
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass
 
