@@ -42,6 +42,7 @@ class PatchShard(Steered):
         self.states: list[HostState] = []
         self.failures: list[HostFailure] = []
         self._running: dict[int, workflow.ActivityHandle[HostOutcome]] = {}
+        self._busy = self._done = 0
         self._told: tuple[int, datetime] | None = None
 
     @workflow.run
@@ -103,12 +104,14 @@ class PatchShard(Steered):
             self.window.restore(zone)  # what it consumes, it now consumes as a host in flight
         self.window.start(zone)
         self.states[index] = HostState.IN_FLIGHT
+        self._busy += 1
 
     async def _work_on(self, index: int) -> None:
         if self.wave.direction is Direction.CHANGE:
             await self._change(index)
         else:
             await self._undo(index)
+        self._busy, self._done = self._busy - 1, self._done + 1
         await self._tell()
 
     async def _change(self, index: int) -> None:
@@ -190,15 +193,13 @@ class PatchShard(Steered):
     @property
     def _held(self) -> int:
         """The number of the pause under which nothing is in flight; 0 while something is, or may start."""
-        quiet = HostState.IN_FLIGHT not in self.states
-        return self.steering.number if self.steering.paused and quiet else 0
+        return self.steering.number if self.steering.paused and not self._busy else 0
 
     async def _tell(self) -> None:
         """Tell the wave, but not of every host of a large shard."""
-        done = sum(state not in {HostState.UNTOUCHED, HostState.IN_FLIGHT} for state in self.states)
         count, at = self._told or (-len(self.states), workflow.now() - TELL_TIME)
-        if (done - count) * TELLS >= len(self.states) and workflow.now() - at >= TELL_TIME:
-            self._told = (done, workflow.now())
+        if (self._done - count) * TELLS >= len(self.states) and workflow.now() - at >= TELL_TIME:
+            self._told = (self._done, workflow.now())
             await self._send()
 
     async def _send(self) -> None:
