@@ -1,10 +1,14 @@
 """What the tests of the fleet adapter stand on."""
 
+import asyncio
+import json
+import shutil
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import boto3
 from temporalio.testing import ActivityEnvironment
 
 from steadfleet_activities.fleet.aws import AwsFleet
@@ -37,18 +41,24 @@ class Bench:
     fleet: AwsFleet
     made: Fleet
     releases: Path
+    scratch: Path
 
     @classmethod
-    def build(cls, cloud: LocalCloud, releases: Path, size: int = 3) -> "Bench":
+    def build(cls, cloud: LocalCloud, releases: Path, scratch: Path, size: int = 3) -> "Bench":
         image = cloud.register_image("web-1.0", releases / "good-1.0")
         made = create_fleet(
             cloud.endpoint, cloud.region, name="web", image=image, size=size, zones=3, tags={"app": "web"}
+        )
+        # A drain of a second would be most of every test's time.
+        boto3.client("elbv2", **cloud.client_settings).modify_target_group_attributes(
+            TargetGroupArn=made.target_group,
+            Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "0"}],
         )
         aws = Aws.connect(**cloud.client_settings)
         aws.s3.create_bucket(
             Bucket="steadfleet-plans", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
         )
-        return cls(cloud, aws, AwsFleet(aws), made, releases)
+        return cls(cloud, aws, AwsFleet(aws), made, releases, scratch)
 
     def image(self, release: str) -> Image:
         name = f"web-{release}"
@@ -115,6 +125,24 @@ class Bench:
             return await environment.run(fleet.restore_host, order)
         return await environment.run(fleet.change_host, order)
 
+    async def cancelled_at(self, step: str, order: HostChange) -> bool:
+        """Run, and cancel when the step begins; whether the activity ended as cancelled."""
+        environment = ActivityEnvironment()
+        environment.on_heartbeat = lambda *details: environment.cancel() if details[:1] == (step,) else None
+        try:
+            await self.run_in(environment, order)
+        except asyncio.CancelledError:
+            return True
+        return False
+
+    def dying_release(self, after_time: float) -> Path:
+        """Write a release that serves, and exits after so many seconds."""
+        folder = self.scratch / "dies"
+        shutil.copytree(self.releases / "bad-dies", folder)
+        said = {"version": "dies", "dies_after_seconds": after_time}
+        (folder / "release.json").write_text(json.dumps(said))
+        return folder
+
     def members(self) -> dict[str, str]:
         """Map each member of the group to its zone."""
         group = self.group()
@@ -166,6 +194,3 @@ class Bench:
             "targets": sorted(self.targets().values()),
             "template": group["LaunchTemplate"]["Version"],
         }
-
-    def with_fleet(self, fleet: AwsFleet) -> "Bench":
-        return replace(self, fleet=fleet)

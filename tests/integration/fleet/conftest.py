@@ -18,6 +18,6 @@ def cloud() -> Iterator[LocalCloud]:
 
 
 @pytest.fixture
-def bench(cloud: LocalCloud) -> Bench:
+def bench(cloud: LocalCloud, tmp_path: Path) -> Bench:
     """Three hosts on release 1.0, one in each zone."""
-    return Bench.build(cloud, EXAMPLES)
+    return Bench.build(cloud, EXAMPLES, tmp_path)

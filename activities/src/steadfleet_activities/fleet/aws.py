@@ -7,10 +7,13 @@ from typing import Self
 
 from temporalio import activity
 
+from steadfleet_activities.fleet.adoption import Adoption
 from steadfleet_activities.fleet.change import Change
 from steadfleet_activities.fleet.clients import SLOTS, Aws
 from steadfleet_activities.fleet.commands import Commands
 from steadfleet_activities.fleet.errors import at_the_edge
+from steadfleet_activities.fleet.findings import Findings
+from steadfleet_activities.fleet.holds import Holds
 from steadfleet_activities.fleet.images import Images
 from steadfleet_activities.fleet.listing import Listings
 from steadfleet_activities.fleet.machines import Machines
@@ -19,6 +22,7 @@ from steadfleet_activities.fleet.plans import BUCKET, PlanStore
 from steadfleet_activities.fleet.preview import Previews
 from steadfleet_activities.fleet.probing import Prober
 from steadfleet_activities.fleet.restore import Restore
+from steadfleet_activities.fleet.sampling import Sampling
 from steadfleet_activities.fleet.selection import Selectors
 from steadfleet_activities.fleet.takeover import Takeover
 from steadfleet_activities.fleet.templates import Templates
@@ -52,6 +56,8 @@ class AwsFleet(Fleet):
         self._images = Images(aws)
         self._prober = Prober(Commands(aws))
         self._plans = PlanStore(aws.s3, bucket)
+        self._holds = Holds(aws, self._members)
+        self._adoption = Adoption(aws, self._members, self._templates)
         self._selectors = Selectors(aws, self._members, self._machines, self._templates)
 
     @classmethod
@@ -94,23 +100,33 @@ class AwsFleet(Fleet):
 
     @activity.defn
     async def check_fleet(self, check: FleetCheck) -> FleetFindings:
-        raise NotImplementedError
+        findings = Findings(
+            self._plans, self._images, self._members, self._machines, self._templates, self._prober
+        )
+        with at_the_edge(f"checking fleet {check.plan.fleet}"):
+            async with Heartbeat():
+                return await findings.check(check)
 
     @activity.defn
     async def hold_groups(self, hold: GroupHold) -> None:
-        raise NotImplementedError
+        with at_the_edge(f"holding the groups of {hold.campaign}"):
+            await unbroken(self._holds.hold, hold)
 
     @activity.defn
     async def release_groups(self, hold: GroupHold) -> None:
-        raise NotImplementedError
+        with at_the_edge(f"releasing the groups of {hold.campaign}"):
+            await unbroken(self._holds.release, hold)
 
     @activity.defn
     async def probe_hosts(self, probe: Probe) -> Sample:
-        raise NotImplementedError
+        with at_the_edge(f"probing wave {probe.shard.wave}, shard {probe.shard.shard}"):
+            async with Heartbeat():
+                return await Sampling(self._plans, self._machines, self._prober).sample(probe)
 
     @activity.defn
     async def adopt_image(self, adoption: ImageAdoption) -> None:
-        raise NotImplementedError
+        with at_the_edge(f"moving the groups to {adoption.plan.image.id}"):
+            await unbroken(self._adoption.adopt, adoption)
 
     @activity.defn
     async def list_fleets(self, query: FleetQuery) -> FleetListing:

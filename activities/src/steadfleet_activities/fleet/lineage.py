@@ -1,9 +1,10 @@
 """Everything that ever stood in one planned host's place in a campaign."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from steadfleet_activities.fleet import tags
-from steadfleet_activities.fleet.machines import Launch, Machine
+from steadfleet_activities.fleet.machines import Launch, Machine, Machines
 from steadfleet_core.fleet import Host
 
 
@@ -49,3 +50,13 @@ class Lineage:
     def _of(self, launch: Launch) -> list[Machine]:
         wanted = launch.identity()
         return [one for one in self.launched if wanted.items() <= one.tags.items()]
+
+
+def standing_for(machines: Machines, campaign: str, hosts: Sequence[Host]) -> dict[str, Machine]:
+    """Map each planned host to the machine that serves in its place now; one that is gone is missing."""
+    ids = [host.id for host in hosts]
+    now = {one.id: one for one in machines.find(ids).values() if not one.gone}
+    for one in reversed(machines.launched_for(campaign, ids)):  # so that the newest stays
+        if one.serves:
+            now[one.tags[tags.HOST]] = one
+    return now

@@ -27,7 +27,9 @@ class Listings:
 
     def hosts_of(self, query: FleetQuery) -> FleetListing:
         groups = self._groups(query)
-        every = [(group["AutoScalingGroupName"], one) for group in groups for one in group["Instances"]]
+        every = [
+            (group["AutoScalingGroupName"], one) for group in groups for one in group.get("Instances", [])
+        ]
         listed = [(name, one) for name, one in every if _in_scope(query, one)]
         shown = sorted(listed, key=lambda pair: (pair[0], pair[1]["InstanceId"]))[:MOST_LISTED]
         health = self._health(groups, {name for name, _ in shown})

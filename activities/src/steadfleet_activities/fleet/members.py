@@ -11,7 +11,7 @@ from steadfleet_activities.fleet.machines import pages
 from steadfleet_core.errors import RefusedError
 
 if TYPE_CHECKING:
-    from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef
+    from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef, TagTypeDef
 
 GROUPS_PAGE = 50
 
@@ -147,4 +147,15 @@ def inherited_tags(group: "AutoScalingGroupTypeDef") -> dict[str, str]:
         tag["Key"]: tag.get("Value", "")
         for tag in group.get("Tags", [])
         if tag.get("PropagateAtLaunch") and not tag["Key"].startswith("aws:")
+    }
+
+
+def group_tag(group: str, key: str, value: str) -> "TagTypeDef":
+    """Make a tag of the group's own, which its hosts do not get."""
+    return {
+        "ResourceId": group,
+        "ResourceType": "auto-scaling-group",
+        "Key": key,
+        "Value": value,
+        "PropagateAtLaunch": False,
     }

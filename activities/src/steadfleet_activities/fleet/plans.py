@@ -1,6 +1,7 @@
 """Frozen plans in an S3 bucket, by their digest, so that what is read is what was approved."""
 
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError
@@ -37,6 +38,13 @@ class PlanStore:
 
     def shard(self, digest: Digest) -> Shard:
         return self._get(Shard, f"shards/{_hex(digest)}.json", digest)
+
+    def stored_at(self, plan: Plan) -> datetime:
+        """Return when the plan was frozen: it is stored once."""
+        try:
+            return self._s3.head_object(Bucket=self.bucket, Key=_key(plan))["LastModified"]
+        except ClientError as error:
+            raise self._explained(error, _key(plan)) from error
 
     def load(self, ref: ShardRef) -> Shard:
         plan = self.plan(ref.plan)
@@ -79,7 +87,7 @@ class PlanStore:
                     f"there is no bucket {self.bucket}, where plans are stored: create it, or name another "
                     "in STEADFLEET_BUCKET"
                 )
-            case "NoSuchKey":
+            case "NoSuchKey" | "404":
                 return RefusedError(
                     f"s3://{self.bucket}/{key} does not exist: expected the plan as it was frozen; look for "
                     "a lifecycle rule that deletes it, or for another STEADFLEET_BUCKET in this worker"

@@ -4,10 +4,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from steadfleet_activities.fleet.health import Streak
 from steadfleet_activities.fleet.images import Images
 from steadfleet_activities.fleet.plans import PlanStore
-from steadfleet_activities.fleet.probing import Prober
+from steadfleet_activities.fleet.probing import Prober, too_many
 from steadfleet_activities.fleet.selection import Selection, Selectors
 from steadfleet_activities.fleet.templates import Templates
 from steadfleet_core.campaign.budget import limits_of
@@ -79,19 +78,6 @@ class Previews:
         zones = Counter(host.zone for host in selection.hosts)
         tolerance = limits_of(spec, dict(zones), len(machines)).tolerance
         return too_many(sick, len(machines), tolerance)
-
-
-def too_many(sick: dict[str, Streak], total: int, tolerance: int) -> tuple[str, ...]:
-    """Say which hosts are not healthy, if they are more than may fail."""
-    if len(sick) <= tolerance:
-        return ()
-    shown = [f"{host}: {sick[host].reason()}" for host in sorted(sick)[:_SHOWN]]
-    more = [f"and {len(sick) - _SHOWN} more"] if len(sick) > _SHOWN else []
-    said = (
-        f"{len(sick)} of {total} hosts are not healthy before anything was changed, and {tolerance} may "
-        f"fail: {'; '.join([*shown, *more])}. Mend them, leave them out, or raise failureTolerance.hosts"
-    )
-    return (said,)
 
 
 def _drawn_up(order: CampaignOrder, image: Image, selection: Selection) -> "tuple[Plan, list[Shard]]":

@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 from steadfleet_activities.fleet.checks import Checks
 from steadfleet_activities.fleet.commands import Commands
-from steadfleet_activities.fleet.health import Answer, Finding, Streak
+from steadfleet_activities.fleet.health import Streak
 from steadfleet_activities.fleet.machines import Machine
 from steadfleet_core.campaign.policy import HealthChecks
 from steadfleet_core.model import format_duration
 
 PROBED_AT_ONCE = 100
+_SHOWN = 5
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -76,11 +77,17 @@ class Prober:
         await self.sleep(max(0.0, moment - self.now()))
 
 
-def unseen(said: str, policy: HealthChecks) -> Streak:
-    """Judge a machine that there is no way to ask."""
-    streak = Streak(policy)
-    streak.note(Finding(Answer.UNKNOWN, said))
-    return streak
+def too_many(sick: dict[str, Streak], total: int, tolerance: int) -> tuple[str, ...]:
+    """Say which hosts are not healthy, if they are more than may fail."""
+    if len(sick) <= tolerance:
+        return ()
+    shown = [f"{host}: {sick[host].reason()}" for host in sorted(sick)[:_SHOWN]]
+    more = [f"and {len(sick) - _SHOWN} more"] if len(sick) > _SHOWN else []
+    said = (
+        f"{len(sick)} of {total} hosts are not healthy, and {tolerance} may fail: "
+        f"{'; '.join([*shown, *more])}. Mend them, leave them out, or raise failureTolerance.hosts"
+    )
+    return (said,)
 
 
 def _remaining_delay(machine: Machine, policy: HealthChecks) -> float:

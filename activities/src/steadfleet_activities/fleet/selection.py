@@ -106,7 +106,9 @@ class Selectors:
 
     def _take(self, group: "AutoScalingGroupTypeDef", selector: Selector, selection: Selection) -> None:
         frozen = self.describe(group)
-        members = [one for one in group["Instances"] if one["InstanceId"] not in selector.exclude_hosts]
+        members = [
+            one for one in group.get("Instances", []) if one["InstanceId"] not in selector.exclude_hosts
+        ]
         in_service = [one for one in members if one["LifecycleState"] == "InService"]
         wanted = [
             one for one in in_service if not selector.zones or one["AvailabilityZone"] in selector.zones
@@ -166,8 +168,8 @@ def _remarks(
 
 
 def _idle_exclusions(selector: Selector, groups: "list[AutoScalingGroupTypeDef]") -> list[str]:
-    members = {one["InstanceId"] for group in groups for one in group["Instances"]}
-    zones = {one["AvailabilityZone"] for group in groups for one in group["Instances"]}
+    members = {one["InstanceId"] for group in groups for one in group.get("Instances", [])}
+    zones = {one["AvailabilityZone"] for group in groups for one in group.get("Instances", [])}
     strangers = [host for host in selector.exclude_hosts if host not in members]
     dark = [zone for zone in selector.zones if zone not in zones]
     return [

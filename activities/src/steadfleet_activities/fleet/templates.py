@@ -1,5 +1,6 @@
 """Launch templates: which version a pointer means now, and what a launch has to add to one."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from botocore.model import ListShape, Shape, StructureShape
@@ -56,6 +57,12 @@ class Templates:
                 )
             known = self._read[template_id, number] = answer["LaunchTemplateVersions"][0]
         return known
+
+    def versions(self, template_id: str) -> "Iterator[LaunchTemplateVersionTypeDef]":
+        answers = self._aws.ec2.get_paginator("describe_launch_template_versions").paginate(
+            LaunchTemplateId=template_id, PaginationConfig={"PageSize": 200}
+        )
+        return (version for answer in answers for version in answer["LaunchTemplateVersions"])
 
     def placed(self, before: Before, subnet: str, instance_tags: "list[TagTypeDef]") -> Placed:
         """
