@@ -84,7 +84,7 @@ def main() -> None:
 def die_after(seconds: float) -> None:
     """End the whole process, as a bug that needs time to show would."""
     time.sleep(seconds)
-    print("fatal: lost my mind", file=sys.stderr)
+    print("fatal: internal state is corrupt", file=sys.stderr)
     os._exit(3)
 
 

@@ -102,6 +102,10 @@ def test_capacity_keeps_within_its_limits(aws: Aws, image: str) -> None:
 
     with pytest.raises(ClientError, match="between"):
         aws.scaling.set_desired_capacity(AutoScalingGroupName="web", DesiredCapacity=2)
+    with pytest.raises(ClientError, match="between"):
+        aws.scaling.update_auto_scaling_group(AutoScalingGroupName="web", DesiredCapacity=2)
+    aws.scaling.update_auto_scaling_group(AutoScalingGroupName="web", DesiredCapacity=2, MaxSize=2)
+    assert len(aws.members()) == 2
 
 
 def test_standby_leaves_the_target_group(aws: Aws, image: str) -> None:

@@ -24,14 +24,17 @@ def ended(aws: Aws, command: str, instance: str) -> dict[str, Any]:
     return until(look, lambda seen: seen["Status"] not in {"Pending", "InProgress"})
 
 
-def test_a_command_runs_in_the_machine_with_real_output(aws: Aws, image: str) -> None:
+def test_a_command_runs_in_the_machine_with_real_output(cloud: LocalCloud, aws: Aws, image: str) -> None:
     (instance,) = aws.launch(image)
+    command = send(aws, instance, 'echo "$INSTANCE_ID in $ZONE"', "cat release.json >&2")
 
-    done = ended(aws, send(aws, instance, 'echo "$INSTANCE_ID in $ZONE"', "cat release.json >&2"), instance)
+    done = ended(aws, command, instance)
 
     assert (done["Status"], done["ResponseCode"]) == ("Success", 0)
     assert done["StandardOutputContent"] == f"{instance} in eu-west-1a\n"
     assert '"1.0"' in done["StandardErrorContent"]
+    sent = next(entry for entry in cloud.record() if entry.get("action") == "SendCommand")
+    assert {instance, command} <= set(sent["resources"])
 
 
 def test_an_exit_code_is_told(aws: Aws, image: str) -> None:

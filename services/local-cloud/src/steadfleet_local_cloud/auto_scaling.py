@@ -31,6 +31,7 @@ class AutoScaling:
         # moto would register every member again, drained ones too, whenever a group changes
         patches.replace(AutoScalingBackend, "update_attached_target_groups", lambda _backend, _name: None)
         patches.wrap(AutoScalingBackend, "create_auto_scaling_group", _create)
+        patches.wrap(AutoScalingBackend, "update_auto_scaling_group", _update)
         patches.wrap(AutoScalingBackend, "delete_auto_scaling_group", _delete)
         patches.wrap(AutoScalingBackend, "set_desired_capacity", _set_desired_capacity)
         patches.wrap(AutoScalingBackend, "attach_load_balancer_target_groups", _attach_target_groups)
@@ -79,6 +80,16 @@ def _create(original: Any, backend: Any, name: str, *args: Any, **options: Any) 
     desired, low, high = (options.get(size) for size in ("desired_capacity", "min_size", "max_size"))
     if desired is not None:
         _refuse_capacity(int(desired), int(low or 0), int(high or 0))
+    return original(backend, name, *args, **options)
+
+
+def _update(original: Any, backend: Any, name: str, *args: Any, **options: Any) -> Any:
+    group = backend.autoscaling_groups[name]
+    desired, low, high = (options.get(size) for size in ("desired_capacity", "min_size", "max_size"))
+    if desired is not None:
+        _refuse_capacity(
+            desired, group.min_size if low is None else low, group.max_size if high is None else high
+        )
     return original(backend, name, *args, **options)
 
 

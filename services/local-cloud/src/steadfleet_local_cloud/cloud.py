@@ -93,7 +93,7 @@ class LocalCloud:
 
     @property
     def faults(self) -> Faults:
-        """The faults in force; add and clear them here below, which also freezes dark zones."""
+        """The faults in force: to look at and to wait for; `add_fault` and `clear_faults` change them."""
         return self._context.faults
 
     def add_fault(self, kind: str, **options: Any) -> Fault:

@@ -1,0 +1,49 @@
+import pytest
+
+from steadfleet_local_cloud.errors import NetworkTakenError
+from steadfleet_local_cloud.network import DEFAULT_NETWORK, Network
+
+
+def test_two_clouds_never_hold_one_network() -> None:
+    first = Network.claim("auto")
+    try:
+        second = Network.claim("auto")
+        second.close()
+        assert first.cidr != second.cidr
+        with pytest.raises(NetworkTakenError, match="--network"):
+            Network.claim(str(first.cidr))
+    finally:
+        first.close()
+
+
+def test_a_closed_network_is_free_again() -> None:
+    first = Network.claim("auto")
+    first.close()
+
+    again = Network.claim(str(first.cidr))
+    again.close()
+
+
+def test_auto_leaves_the_default_to_people() -> None:
+    held = [Network.claim("auto") for _ in range(15)]
+    for network in held:
+        network.close()
+
+    assert DEFAULT_NETWORK not in {str(network.cidr) for network in held}
+
+
+def test_zones_have_subnets_that_do_not_overlap() -> None:
+    network = Network.claim("auto")
+    network.close()
+
+    subnets = network.subnets("eu-west-1")
+
+    assert list(subnets) == ["eu-west-1a", "eu-west-1b", "eu-west-1c"]
+    first, second, third = subnets.values()
+    assert not any(one.overlaps(other) for one, other in [(first, second), (second, third), (first, third)])
+
+
+@pytest.mark.parametrize("wanted", ["10.0.0.0/16", "127.77.0.0/24", "127.77.0.1/16", "home"])
+def test_what_is_no_network_of_loopback_is_refused(wanted: str) -> None:
+    with pytest.raises(NetworkTakenError, match="not a /16"):
+        Network.claim(wanted)
