@@ -112,11 +112,17 @@ def test_reboot_gives_a_new_boot_id(aws: Aws, image: str) -> None:
     until(lambda: ask(address), lambda answer: answer and answer["boot_id"] != before["boot_id"])
 
 
-def test_a_program_that_exits_leaves_the_instance_running(cloud: LocalCloud, aws: Aws) -> None:
-    (instance,) = aws.launch(cloud.register_image("bad", RELEASES / "bad-crash"))
+@pytest.mark.parametrize(("release", "status"), [("bad-crash", 1), ("bad-leak", 4)])
+def test_a_program_that_exits_leaves_the_instance_running(
+    cloud: LocalCloud, aws: Aws, release: str, status: int
+) -> None:
+    (instance,) = aws.launch(cloud.register_image("bad", RELEASES / release))
 
-    until(lambda: [entry for entry in cloud.record() if entry.get("event") == "exited"])
+    (exit_,) = until(
+        lambda: [entry for entry in cloud.record() if entry.get("event") == "exited"], seconds=40
+    )
 
+    assert (exit_["instance"], exit_["status"]) == (instance, status)
     assert aws.state(instance) == "running"
     assert [machine["alive"] for machine in cloud.machines()] == [False]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import shutil
 import tempfile
 import threading
 from contextlib import ExitStack
@@ -163,6 +164,7 @@ class LocalCloud:
                 "machine", event=event, instance=machine.order.instance_id, **_facts(machine), **details
             )
 
+        shutil.rmtree(folder / "images", ignore_errors=True)  # an earlier cloud's, whose ids are forgotten
         images = Images(folder / "images")
         driver: Machines = (
             NoMachines() if machines == "none" else ProcessMachines(folder / "machines", images, note)
