@@ -8,10 +8,11 @@ from steadfleet_core.campaign.counts import Counts, tally
 from steadfleet_core.campaign.lifecycle import Receipt
 from steadfleet_core.campaign.plan import CampaignOrder, Plan
 from steadfleet_core.campaign.report import Approver
-from steadfleet_core.campaign.wave import MOST_FAILURES, WaveProgress, WaveReport
+from steadfleet_core.campaign.wave import MOST_FAILURES, Direction, WaveProgress, WaveReport
 from steadfleet_core.fleet import HostFailure, HostState
 
 MOST_RECEIPTS = 100
+MOST_WARNINGS = 100
 
 
 class Book(BaseModel):
@@ -34,15 +35,22 @@ class Book(BaseModel):
         self.receipts = [*self.receipts, receipt][-MOST_RECEIPTS:]
 
     def warn(self, *warnings: str) -> None:
-        self.warnings = list(dict.fromkeys([*self.warnings, *warnings]))
+        self.warnings = list(dict.fromkeys([*self.warnings, *warnings]))[-MOST_WARNINGS:]
 
     def take_in(self, report: WaveReport) -> None:
-        """Keep how a wave ended; a restore keeps the verdict and the failures of the change before it."""
+        """Keep how a wave ended.
+
+        A retry keeps count of the hosts that failed before it; a restore keeps the verdict and the
+        failures of the change before it.
+        """
         number = report.progress.number
-        self.failures = _latest([*self.failures, *report.failures])
         before = self.reports.get(number)
-        if before is not None and report.progress.direction != before.progress.direction:
-            report = _joined(before, report)
+        restoring = report.progress.direction is Direction.RESTORE
+        if before is not None:
+            report = _joined(before, report) if restoring else _retried(before, report)
+        if restoring and _all_accounted_for(report):
+            self.failures = [_healed(failure, number) for failure in self.failures]
+        self.failures = _latest([*self.failures, *report.failures])
         self.reports = {**self.reports, number: report}
         self._owe(report)
 
@@ -55,14 +63,13 @@ class Book(BaseModel):
         return zones
 
     def _owe(self, report: WaveReport) -> None:
-        lost = {failure.host for failure in report.failures if not failure.restored}
+        """Name the hosts that a person must look at, in place of what was said of this wave before."""
+        wave = f"wave {report.progress.number}: "
+        self.obligations = [owed for owed in self.obligations if not owed.startswith(wave)]
         count = report.letters(HostState.LOST)
         if count:
-            names = ", ".join(sorted(lost)[:5])
-            self.obligations = [
-                *self.obligations,
-                f"wave {report.progress.number}: {count} lost: look at {names}",
-            ]
+            lost = sorted({failure.host for failure in report.failures if not failure.restored})
+            self.obligations.append(f"{wave}{count} lost: look at {', '.join(lost[:5])}")
 
 
 class ContinuedOrder(CampaignOrder):
@@ -78,6 +85,32 @@ def _joined(change: WaveReport, restore: WaveReport) -> WaveReport:
     return restore.model_copy(
         update={"progress": progress, "states": states, "reason": change.reason or restore.reason}
     )
+
+
+def _retried(first: WaveReport, again: WaveReport) -> WaveReport:
+    pairs = zip("".join(first.states), "".join(again.states), strict=True)
+    twice = sum(old == HostState.FAILED and new in _FAILED_AGAIN for old, new in pairs)
+    failed = first.progress.counts.failed + again.progress.counts.failed - twice
+    counts = again.progress.counts.model_copy(update={"failed": failed})
+    return again.model_copy(update={"progress": again.progress.model_copy(update={"counts": counts})})
+
+
+_FAILED_AGAIN = {HostState.FAILED, HostState.RESTORED, HostState.LOST}
+
+
+def _all_accounted_for(restore: WaveReport) -> bool:
+    """Say whether every host that failed is restored, or told of as lost by the restore itself."""
+    told = sum(not failure.restored for failure in restore.failures)
+    ended = restore.letters(HostState.RESTORED) + restore.letters(HostState.LOST)
+    return (
+        restore.letters(HostState.FAILED) == 0
+        and restore.letters(HostState.LOST) == told
+        and ended >= restore.progress.counts.failed
+    )
+
+
+def _healed(failure: HostFailure, wave: int) -> HostFailure:
+    return failure.model_copy(update={"restored": True}) if failure.wave == wave else failure
 
 
 def masked(states: str, kept: set[HostState]) -> str:

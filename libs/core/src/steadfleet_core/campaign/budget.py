@@ -22,10 +22,13 @@ class Limits(Model):
     mode: ToleranceMode
 
     @property
-    def concurrency(self) -> int:
-        """The most hosts that can be in flight while none has failed."""
-        most = min(self.overall, sum(self.zones.values()))
-        return min(most, self.tolerance + 1) if self.mode is ToleranceMode.STRICT else most
+    def strict(self) -> bool:
+        return self.mode is ToleranceMode.STRICT
+
+    def at_once(self, zones: dict[str, int]) -> int:
+        """Return the most hosts of a wave, counted by zone, that can be in flight while none has failed."""
+        most = min(self.overall, sum(min(self.zones[zone], count) for zone, count in zones.items()))
+        return min(most, self.tolerance + 1) if self.strict else most
 
 
 def limits_of(spec: PatchSpec, zones: dict[str, int], wave_hosts: int, *, restoring: bool = False) -> Limits:
@@ -53,13 +56,17 @@ class Window:
     unrestored: Counter[str] = field(default_factory=Counter)
 
     def admits(self, zone: str, *, already_out: bool = False) -> bool:
-        """Say whether a host of this zone may start; one that is out already takes no more budget."""
-        spare = 1 if already_out else 0
+        """Say whether a host of this zone may start.
+
+        One that is out of service already is held back only by the hosts in flight: a bake may have
+        left more of them out than the budget has, and those could otherwise never be restored.
+        """
+        out = [self.in_flight] if already_out else [self.in_flight, self.unrestored]
         return (
             self.healthy
             and self._admitted_by_tolerance()
-            and self._out(zone) - spare < self.limits.zones.get(zone, 0)
-            and self.in_flight.total() + self.unrestored.total() - spare < self.limits.overall
+            and sum(hosts[zone] for hosts in out) < self.limits.zones.get(zone, 0)
+            and sum(hosts.total() for hosts in out) < self.limits.overall
         )
 
     @property
@@ -85,10 +92,5 @@ class Window:
     def restore(self, zone: str) -> None:
         self.unrestored[zone] -= 1
 
-    def _out(self, zone: str) -> int:
-        return self.in_flight[zone] + self.unrestored[zone]
-
     def _admitted_by_tolerance(self) -> bool:
-        if self.limits.mode is ToleranceMode.SOFT:
-            return True
-        return self.in_flight.total() < self.limits.tolerance - self.failed + 1
+        return not self.limits.strict or self.in_flight.total() < self.limits.tolerance - self.failed + 1

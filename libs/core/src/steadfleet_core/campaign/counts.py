@@ -7,7 +7,10 @@ from steadfleet_core.model import Model
 
 
 class Counts(Model):
-    """`failed` counts every host that failed, restored or not; the others add up to `total`."""
+    """`failed` counts every host that failed, whatever became of it since.
+
+    The others add up to `total`, less the hosts that stand failed: neither restored nor lost.
+    """
 
     total: int = 0
     untouched: int = 0

@@ -84,30 +84,30 @@ EFFECTS: dict[State, dict[Verb, str]] = {
     },
     State.RUNNING: {
         Verb.PAUSE: "no new host is started; hosts in flight finish",
-        Verb.ABORT: "no new host is started; hosts in flight are restored, hosts done stay",
+        Verb.ABORT: "no new host is started; hosts in flight and failed are restored, hosts done stay",
         Verb.ROLL_BACK: "no new host is started; hosts in flight and hosts done are restored",
     },
     State.BAKING: {
         Verb.PAUSE: "the bake clock stands still until resume",
-        Verb.ABORT: "ends the campaign; hosts done stay",
-        Verb.ADVANCE: "the rest of this bake is skipped",
+        Verb.ABORT: "ends the campaign; hosts done stay, failed hosts are restored",
+        Verb.ADVANCE: "the rest of this bake is skipped; one more look judges the wave",
         Verb.ROLL_BACK: "hosts done are restored",
     },
     State.PAUSING: {
         Verb.PAUSE: "already pausing",
         Verb.RESUME: "goes on",
-        Verb.ABORT: "hosts in flight are restored, hosts done stay",
+        Verb.ABORT: "hosts in flight and failed are restored, hosts done stay",
         Verb.ROLL_BACK: "hosts in flight and hosts done are restored",
     },
     State.PAUSED: {
         Verb.PAUSE: "already paused",
-        Verb.RESUME: "goes on where it stood",
-        Verb.ABORT: "ends the campaign; hosts done stay",
+        Verb.RESUME: "goes on where it stood; after more than an hour, once hosts and image are checked",
+        Verb.ABORT: "ends the campaign; hosts done stay, failed hosts are restored",
         Verb.ROLL_BACK: "hosts done are restored",
     },
     State.HALTED: {
         Verb.ABORT: "ends the campaign; hosts done stay, failed hosts are restored",
-        Verb.RETRY: "the failed hosts are changed again",
+        Verb.RETRY: "what failed is tried again: the failed hosts, or the step that halted it",
         Verb.ROLL_BACK: "hosts done and failed are restored",
     },
     State.ROLLING_BACK: {
@@ -117,7 +117,7 @@ EFFECTS: dict[State, dict[Verb, str]] = {
 
 _ADVICE: dict[State, str] = {
     State.PLANNING: "wait for the plan; until then pause and abort are possible",
-    State.AWAITING_APPROVAL: "approve or reject the plan first",
+    State.AWAITING_APPROVAL: "approve or reject the plan first, or pause or abort",
     State.RUNNING: "pause, abort and rollback are possible",
     State.BAKING: "pause, advance, abort and rollback are possible",
     State.PAUSING: "resume, abort and rollback are possible",

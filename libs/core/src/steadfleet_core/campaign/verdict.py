@@ -31,8 +31,9 @@ def sample_pause(bake: timedelta, interval: timedelta, taken: int) -> timedelta:
     """Return how long to wait before the next sample.
 
     Most bad releases show early, so the first samples are `interval` apart; later ones are
-    spaced so that no bake takes more than 200 samples, however long it is.
+    spaced so that a bake is over after 200 samples, however long it is, if each tells something.
     """
     if taken < DENSE_SAMPLES:
         return interval
-    return max(interval, (bake - DENSE_SAMPLES * interval) / (MOST_SAMPLES - DENSE_SAMPLES))
+    rest = bake - DENSE_SAMPLES * interval
+    return max(interval, -(-rest // (MOST_SAMPLES - DENSE_SAMPLES)))  # rounded up: a remainder is a sample

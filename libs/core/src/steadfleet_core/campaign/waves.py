@@ -5,6 +5,7 @@ Shares are of the whole fleet and round up: 10% of 24 hosts is 3, and no wave is
 
 import math
 from collections.abc import Iterator
+from fractions import Fraction
 
 from steadfleet_core.campaign.policy import CanarySpec, Growth, Strategy, StrategyType
 from steadfleet_core.fleet import Host
@@ -15,6 +16,8 @@ DEFAULT_STEPS: tuple[Quota, ...] = ("5%", "25%", "50%", "100%")
 
 def plan_waves(hosts: list[Host], strategy: Strategy) -> list[tuple[Host, ...]]:
     """Put every host into exactly one wave, each wave spread over the zones."""
+    if not hosts:
+        return []
     ordered = spread(hosts)
     ends = _increasing(_targets(strategy, len(hosts)), len(hosts))
     return [tuple(ordered[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
@@ -39,9 +42,8 @@ def _targets(strategy: Strategy, total: int) -> Iterator[int]:
         case StrategyType.IMMEDIATE:
             yield total
         case StrategyType.ROLLING:
-            yield from _linear(
-                at_least(strategy.rolling.batch, total), at_least(strategy.rolling.batch, total), total
-            )
+            batch = at_least(strategy.rolling.batch, total)
+            yield from _linear(batch, batch, total)
         case StrategyType.CANARY:
             yield from _canary(strategy.canary, total)
 
@@ -54,9 +56,10 @@ def _canary(canary: CanarySpec, total: int) -> Iterator[int]:
         case Growth.LINEAR:
             yield from _linear(first, at_least(canary.increment, total), total)
         case Growth.EXPONENTIAL:
+            factor = Fraction(str(canary.factor))  # exact: 10 hosts times 1.1 is 11, not 11.000000000000002
             while first < total:
                 yield first
-                first = math.ceil(first * canary.factor)
+                first = math.ceil(first * factor)
             yield total
 
 
