@@ -49,7 +49,7 @@ async def attachment(client: Client, order: CampaignOrder) -> Launch | None:
     raise CommandError(
         f"campaign {name} runs already, with a different order: {'; '.join(_differences(running, order))}",
         ExitCode.NAME_TAKEN,
-        f"`campaign status {name}`, then end it (`campaign abort {name}`) or start this one under --name",
+        f"`campaign status {name}`; wait for its end, abort it, or start this under another --name",
     )
 
 
@@ -80,7 +80,7 @@ async def launch(client: Client, order: CampaignOrder, preview: Preview) -> Laun
     try:
         await client.start_workflow(
             PatchCampaign.run,
-            args=[order],
+            order,
             id=campaign_id(order.policy.metadata.name),
             task_queue=TASK_QUEUE,
             static_summary=f"{order.policy.spec.fleet.name} to {order.policy.spec.image}",
@@ -139,7 +139,7 @@ def _differences(running: CampaignOrder, asked: CampaignOrder) -> Iterator[str]:
     there, here = _flat(running.policy), _flat(asked.policy)
     differing = [path for path in {**there, **here} if there.get(path) != here.get(path)]
     for path in differing[:3]:
-        yield f"{path} is {there.get(path, 'not set')} there and {here.get(path, 'not set')} here"
+        yield f"{path} is {there.get(path) or 'not set'} there and {here.get(path) or 'not set'} here"
     if differing[3:]:
         yield f"and {len(differing[3:])} more"
 

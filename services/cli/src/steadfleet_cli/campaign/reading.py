@@ -8,18 +8,17 @@ from datetime import datetime, timedelta
 from temporalio.client import (
     Client,
     WorkflowFailureError,
-    WorkflowHandle,
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
 )
 from temporalio.service import RPCError
 
-from steadfleet_cli.campaign.orders import campaign_id, order_of
+from steadfleet_cli.campaign.orders import campaign_handle, campaign_id, order_of
 from steadfleet_cli.engine import cause_of
 from steadfleet_cli.executions import COMPLETED, NATIVELY_PAUSED, Execution, describe, search
 from steadfleet_cli.exits import CommandError, ExitCode
 from steadfleet_core.campaign.lifecycle import State
-from steadfleet_core.campaign.report import CampaignReport, CampaignStatus
+from steadfleet_core.campaign.report import CampaignStatus
 from steadfleet_workflows.campaign import PatchCampaign
 
 _TOLD = ("state", "wave", "changed", "failed", "reason")
@@ -75,7 +74,7 @@ async def list_executions(client: Client, *, running: bool, most: int) -> list[E
 
 
 async def _ask(client: Client, execution: Execution) -> CampaignStatus:
-    handle = client.get_workflow_handle_for(PatchCampaign.run, execution.workflow_id)
+    handle = campaign_handle(client, execution.workflow_id)
     try:
         return await handle.query(PatchCampaign.status, rpc_timeout=_ANSWER_TIME)
     except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
@@ -101,9 +100,7 @@ def _unanswered(execution: Execution, error: Exception) -> CommandError:
 
 
 async def _ended(client: Client, execution: Execution) -> Standing:
-    handle: WorkflowHandle[PatchCampaign, CampaignReport] = client.get_workflow_handle_for(
-        PatchCampaign.run, execution.workflow_id, run_id=execution.run_id
-    )
+    handle = campaign_handle(client, execution.workflow_id, execution.run_id)
     if execution.status == COMPLETED:
         report = await handle.result()
         return Standing(report.status, report.started_at, report.ended_at)

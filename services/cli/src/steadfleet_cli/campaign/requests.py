@@ -2,17 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from temporalio.client import (
     Client,
-    WorkflowHandle,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from steadfleet_cli.campaign.orders import campaign_id
+from steadfleet_cli.campaign.orders import CampaignHandle, campaign_handle, campaign_id
 from steadfleet_cli.campaign.reading import read_standing
 from steadfleet_cli.engine import PATIENCE, cause_of, no_worker
 from steadfleet_cli.exits import CommandError, ExitCode
@@ -22,14 +21,13 @@ from steadfleet_workflows.campaign import PatchCampaign
 
 _LEAST = 12
 _Answer = TypeVar("_Answer")
-_Handle = WorkflowHandle[PatchCampaign, Any]
 
 
 async def approve(client: Client, name: str, request: Request, plan: str) -> Receipt:
     """Approve the plan of that digest; a part of it must be that of the plan which waits."""
     waiting = (await read_standing(client, name)).status.plan
     order = Approve(by=request.by, reason=request.reason, plan=whole_digest(plan, waiting))
-    return await _send(client, name, campaign(client, name).execute_update(PatchCampaign.approve, order))
+    return await _send(client, name, _handle(client, name).execute_update(PatchCampaign.approve, order))
 
 
 def whole_digest(given: str, waiting: str | None) -> str:
@@ -55,37 +53,37 @@ def whole_digest(given: str, waiting: str | None) -> str:
 
 
 async def reject(client: Client, name: str, request: Request) -> Receipt:
-    return await _send(client, name, campaign(client, name).execute_update(PatchCampaign.reject, request))
+    return await _send(client, name, _handle(client, name).execute_update(PatchCampaign.reject, request))
 
 
 async def pause(client: Client, name: str, request: Request) -> Receipt:
-    return await _send(client, name, campaign(client, name).execute_update(PatchCampaign.pause, request))
+    return await _send(client, name, _handle(client, name).execute_update(PatchCampaign.pause, request))
 
 
 async def resume(client: Client, name: str, request: Request) -> Receipt:
-    return await _send(client, name, campaign(client, name).execute_update(PatchCampaign.resume, request))
+    return await _send(client, name, _handle(client, name).execute_update(PatchCampaign.resume, request))
 
 
 async def advance(client: Client, name: str, request: Request) -> Receipt:
-    return await _send(client, name, campaign(client, name).execute_update(PatchCampaign.advance, request))
+    return await _send(client, name, _handle(client, name).execute_update(PatchCampaign.advance, request))
 
 
 async def retry(client: Client, name: str, request: Request) -> Receipt:
-    return await _send(client, name, campaign(client, name).execute_update(PatchCampaign.retry, request))
+    return await _send(client, name, _handle(client, name).execute_update(PatchCampaign.retry, request))
 
 
 async def abort(client: Client, name: str, request: Request, *, rollback: bool) -> Receipt:
     order = Abort(by=request.by, reason=request.reason, rollback=rollback)
-    return await _send(client, name, campaign(client, name).execute_update(PatchCampaign.abort, order))
+    return await _send(client, name, _handle(client, name).execute_update(PatchCampaign.abort, order))
 
 
 async def roll_back(client: Client, name: str, request: Request, scope: str) -> Receipt:
     order = RollBack(by=request.by, reason=request.reason, scope=RollbackScope(scope))
-    return await _send(client, name, campaign(client, name).execute_update(PatchCampaign.rollback, order))
+    return await _send(client, name, _handle(client, name).execute_update(PatchCampaign.rollback, order))
 
 
-def campaign(client: Client, name: str) -> _Handle:
-    return client.get_workflow_handle_for(PatchCampaign.run, campaign_id(name))
+def _handle(client: Client, name: str) -> CampaignHandle:
+    return campaign_handle(client, campaign_id(name))
 
 
 async def _send(client: Client, name: str, update: Awaitable[_Answer]) -> _Answer:
@@ -100,6 +98,12 @@ async def _send(client: Client, name: str, update: Awaitable[_Answer]) -> _Answe
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
             raise await _not_open(client, name) from error
+        if error.status == RPCStatusCode.FAILED_PRECONDITION:
+            raise CommandError(
+                f"the worker fails on campaign {name}, so nothing was asked: {error.message}",
+                ExitCode.UNREACHABLE,
+                "its log says why; mend the worker, then ask again",
+            ) from error
         raise
 
 
