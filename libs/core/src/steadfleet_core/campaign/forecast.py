@@ -57,24 +57,24 @@ def _rounds(limits: Limits, wave: PlannedWave) -> int:
 def _stops(plan: Plan, spec: PatchSpec) -> Iterator[str]:
     """Say of each wave where it stops; neighbours that are alike share a line."""
     told = [(_stop(limits_of(spec, plan.zones, wave.hosts), wave), wave) for wave in plan.waves]
-    for (size, stop), alike in groupby(told, key=lambda pair: pair[0]):
-        numbers = [wave.number for _, wave in alike]
-        if len(numbers) == 1:
-            yield f"wave {numbers[0]} ({size}) {stop}"
+    for (hosts, at_once, stop), alike in groupby(told, key=lambda pair: pair[0]):
+        first, *others = [wave.number for _, wave in alike]
+        if not others:
+            yield f"wave {first} ({hosts}, {at_once} at once): {stop}"
         else:
-            yield f"waves {numbers[0]} to {numbers[-1]} ({size}, each) {stop}"
+            through = f"to {others[-1]}" if len(others) > 1 else f"and {others[0]}"
+            yield f"waves {first} {through} ({hosts} each, {at_once} at once): {stop}"
 
 
-def _stop(limits: Limits, wave: PlannedWave) -> tuple[str, str]:
-    at_once = _at_once(limits, wave)
-    size = f"{_hosts(wave.hosts)}, {at_once} at once"
+def _stop(limits: Limits, wave: PlannedWave) -> tuple[str, int, str]:
+    hosts, at_once = _hosts(wave.hosts), _at_once(limits, wave)
     if limits.tolerance >= wave.hosts:
-        return size, f"never stops: all of it may fail within the tolerance of {limits.tolerance}"
+        return hosts, at_once, f"never stops; all of it may fail within the tolerance of {limits.tolerance}"
     stop = f"stops at the {_ordinal(limits.tolerance + 1)} failed host"
-    if limits.strict:
-        return size, f"{stop}: no more can fail"
-    most = min(limits.tolerance + at_once, wave.hosts)
-    return size, f"{stop}: with those then in flight up to {most} can fail"
+    most = min(limits.tolerance + (1 if limits.strict else at_once), wave.hosts)
+    if most == limits.tolerance + 1:
+        return hosts, at_once, f"{stop}; no more can fail"
+    return hosts, at_once, f"{stop}; with those then in flight up to {most} can fail"
 
 
 def _floors(plan: Plan, spec: PatchSpec) -> Iterator[str]:
@@ -124,8 +124,8 @@ def _slow(plan: Plan, spec: PatchSpec, estimate: timedelta, host_time: timedelta
     otherwise = estimate_of(plan, spec.model_copy(update={"failure_tolerance": soft}), host_time)
     if estimate > LONG and estimate > 2 * otherwise:
         yield (
-            f"strict tolerance of {spec.failure_tolerance.hosts} makes this {format_duration(estimate)} long, "
-            f"where the budget alone would allow {format_duration(otherwise)} (assuming "
+            f"strict tolerance of {spec.failure_tolerance.hosts} makes this {format_duration(estimate)} "
+            f"long; the budget alone would allow {format_duration(otherwise)} (assuming "
             f"{format_duration(host_time)} a host); raise failureTolerance.hosts, or choose mode: soft"
         )
 
