@@ -15,7 +15,10 @@ Inventory = Mapping[str, list[dict[str, Any]]]
 
 HOST, CAMPAIGN, ATTEMPT = "steadfleet:host", "steadfleet:campaign", "steadfleet:attempt"
 EXPIRES_AT = "steadfleet:expires-at"
+_BORN = {"booted", "booting", "boot-failed"}
 _ALIVE = {"booted", "started", "rebooted", "revived"}
+PREVIOUS_VERSION = "steadfleet:previous-template-version"
+"""Stays on a group by intent: where its launch template stood before."""
 _GROUP_SETTINGS = ("min_size", "max_size", "desired_capacity", "suspended_processes", "target_groups", "tags")
 _NEVER_NEW = (
     *("addresses", "images", "key_pairs", "launch_templates", "load_balancers", "parameters"),
@@ -76,23 +79,25 @@ def count_receipt(record: Iterable[Entry], before: Inventory, after: Inventory) 
 
 
 def _launches(entries: list[Entry]) -> Iterator[Launch]:
+    """Ascribe each machine to the first launch whose answer names it: later ones name it in tags only."""
+    ascribed: set[str] = set()
+    booted = {one["instance"]: one["image"] for one in _machine_events(entries) if one["event"] in _BORN}
     for call in _calls(entries, "RunInstances"):
-        asked = call["parameters"]
-        keys = {name: value for name, value in asked.items() if re.fullmatch(r"TagSpec.*\.Key", name)}
-        tags = {value: asked.get(f"{name.removesuffix('Key')}Value", "") for name, value in keys.items()}
-        for instance in call["resources"]:
-            if instance.startswith("i-"):
-                marks = (tags.get(HOST, ""), tags.get(CAMPAIGN, ""), tags.get(ATTEMPT, ""))
-                yield Launch(instance, _booted_from(entries, instance) or asked.get("ImageId", ""), *marks)
+        tags = _tags(call["parameters"])
+        for instance in (one for one in call["resources"] if one in booted and one not in ascribed):
+            ascribed.add(instance)
+            marks = (tags.get(name, "") for name in (HOST, CAMPAIGN, ATTEMPT))
+            yield Launch(instance, booted[instance], *marks)
+
+
+def _tags(asked: Mapping[str, str]) -> dict[str, str]:
+    keys = {name: value for name, value in asked.items() if re.fullmatch(r"TagSpec.*\.Key", name)}
+    return {value: asked.get(f"{name.removesuffix('Key')}Value", "") for name, value in keys.items()}
 
 
 def _calls(entries: list[Entry], action: str) -> Iterator[Entry]:
     done = (one for one in entries if one["kind"] == "call" and one["action"] == action)
     return (one for one in done if one["status"] is not None and one["status"] < 300)  # noqa: PLR2004
-
-
-def _booted_from(entries: list[Entry], instance: str) -> str:
-    return next((one["image"] for one in _machine_events(entries) if one["instance"] == instance), "")
 
 
 def _machine_events(entries: list[Entry]) -> Iterator[Entry]:
@@ -192,11 +197,17 @@ def _unlike_before(before: Inventory, after: Inventory) -> Iterator[str]:
     groups = {group["id"]: group for group in after["auto_scaling_groups"]}
     for was in before["auto_scaling_groups"]:
         now = groups[was["id"]]
+        settings = _settings(was), _settings(now)
         for name in _GROUP_SETTINGS:
-            if was[name] != now[name]:
+            if settings[0][name] != settings[1][name]:
                 yield f"group {was['id']}: {name} was {was[name]}, is {now[name]}"
         if len(was["members"]) != len(now["members"]):
             yield f"group {was['id']} had {len(was['members'])} members, has {len(now['members'])}"
         for instance, member in now["members"].items():
             if member["protected"] and not any(one["protected"] for one in was["members"].values()):
                 yield f"group {was['id']}: {instance} is still protected from scale-in"
+
+
+def _settings(group: Mapping[str, Any]) -> dict[str, Any]:
+    tags = {key: value for key, value in group["tags"].items() if key != PREVIOUS_VERSION}
+    return {**{name: group[name] for name in _GROUP_SETTINGS}, "tags": tags}

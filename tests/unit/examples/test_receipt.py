@@ -52,7 +52,7 @@ class Platform:
         self.tags[instance] = tags
         self.volumes[instance] = [instance]
         self.machine("booted", instance)
-        self.call("RunInstances", flat, "r-1", instance)
+        self.call("RunInstances", flat, "r-1", instance, host)  # the answer repeats the tags
 
     def attach(self, instance: str) -> None:
         self.members.add(instance)
@@ -220,6 +220,12 @@ def test_a_group_that_was_not_put_back_is_left_behind(changed: Platform, setting
     changed.group[setting] = value
 
     assert [line for line in changed.residue() if line.startswith(f"group web: {setting} was")]
+
+
+def test_the_note_of_where_the_template_stood_before_is_there_to_stay(changed: Platform) -> None:
+    changed.group["tags"] = {"Name": "web", "steadfleet:previous-template-version": "1"}
+
+    assert changed.residue() == ()
 
 
 def test_what_belongs_to_nothing_is_left_behind(changed: Platform) -> None:

@@ -23,7 +23,6 @@ from steadfleet_cli.stack import NAMES, run_dir_option
 if TYPE_CHECKING:
     from temporalio.client import Client
 
-TASK_QUEUE = "patch-campaign"
 _PYTHON = (3, 11)
 _ENGINE_ANSWERS_WITHIN = timedelta(seconds=5)
 _LEAST_DISK = 500_000_000
@@ -144,6 +143,7 @@ async def _worker(client: "Client", env: Mapping[str, str]) -> Finding:
     from temporalio.api.taskqueue.v1 import TaskQueue  # noqa: PLC0415
     from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest  # noqa: PLC0415
 
+    from steadfleet_cli.engine import TASK_QUEUE  # noqa: PLC0415
     from steadfleet_durable import deployment_problem  # noqa: PLC0415
 
     request = DescribeTaskQueueRequest(

@@ -1,0 +1,96 @@
+"""The worker offers everything that the workflows ask for, and says in words why it cannot work."""
+
+import inspect
+import json
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import steadfleet_ports
+import steadfleet_workflows
+from steadfleet_durable import register
+from steadfleet_patch_campaign.main import NAME, WORKFLOWS, adapters
+from steadfleet_patch_campaign.settings import Settings
+
+LOCAL = {"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+
+
+def modules(package: ModuleType) -> list[ModuleType]:
+    return [
+        import_module(found.name) for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    ]
+
+
+def classes(package: ModuleType) -> set[type]:
+    return {
+        found
+        for module in modules(package)
+        for _, found in inspect.getmembers(module, inspect.isclass)
+        if found.__module__ == module.__name__
+    }
+
+
+def activity_name(method: Callable[..., Any]) -> str:
+    return str(getattr(method, "__temporal_activity_definition").name)
+
+
+def test_every_workflow_is_offered() -> None:
+    defined = {one for one in classes(steadfleet_workflows) if hasattr(one, "__temporal_workflow_definition")}
+
+    assert set(WORKFLOWS) == defined
+
+
+def test_every_activity_of_every_port_is_offered() -> None:
+    promised = {
+        activity_name(method)
+        for port in classes(steadfleet_ports)
+        for _, method in inspect.getmembers(port, inspect.isfunction)
+        if hasattr(method, "__temporal_activity_definition")
+    }
+    offered = {
+        activity_name(activity)
+        for adapter in adapters(Settings.from_env({}), LOCAL)
+        for activity in register(adapter)
+    }
+
+    assert promised
+    assert offered == promised
+
+
+def test_the_task_queue_is_the_one_that_the_command_line_uses() -> None:
+    from steadfleet_cli.engine import TASK_QUEUE  # noqa: PLC0415
+
+    assert NAME == TASK_QUEUE
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"AWS_REGION": ""}, "You must specify a region"),
+        ({"AWS_ENDPOINT_URL": "nowhere"}, "Invalid endpoint: nowhere"),
+        ({"STEADFLEET_BUCKET": "No Bucket"}, "STEADFLEET_BUCKET=No Bucket: expected"),
+        ({"STEADFLEET_HEALTH_ADDRESS": "8081"}, "STEADFLEET_HEALTH_ADDRESS=8081: expected `host:port`"),
+        ({"TEMPORAL_CONFIG_FILE": "gone.toml"}, "there is no such file"),
+        ({"TEMPORAL_DEPLOYMENT_NAME": "prod"}, "TEMPORAL_WORKER_BUILD_ID is missing"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line_before_anything_is_touched(
+    tmp_path: Path, wrong: dict[str, str], said: str
+) -> None:
+    # An engine that is not there would be waited for: so whatever ends at once was refused before.
+    env = LOCAL | {"TEMPORAL_ADDRESS": "127.0.0.1:1", "HOME": str(tmp_path)} | wrong
+    command = Path(sys.executable).with_name("steadfleet-patch-campaign")
+    ran = subprocess.run(
+        [command], env=env, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+
+    told = json.loads(ran.stderr)
+    assert ran.returncode == 1
+    assert said in told["problem"]
