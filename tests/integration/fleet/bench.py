@@ -5,23 +5,28 @@ import json
 import shutil
 from collections import Counter
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import boto3
+from moto.ec2.models import ec2_backends
 from temporalio.testing import ActivityEnvironment
 
 from steadfleet_activities.fleet.aws import AwsFleet
 from steadfleet_activities.fleet.clients import Aws
+from steadfleet_activities.fleet.waiting import looked
 from steadfleet_core.campaign.plan import CampaignOrder, Preview
 from steadfleet_core.campaign.policy import HealthChecks, PatchPolicy
 from steadfleet_core.fleet import Host, HostOutcome, Image
 from steadfleet_local_cloud import LocalCloud
+from steadfleet_local_cloud.context import ACCOUNT
 from steadfleet_local_cloud.fleet import Fleet, create_fleet
 from steadfleet_ports.fleet import Freeze, GroupHold, HostChange, HostRestore
 
 CAMPAIGN = "campaign/web-2"
 RUN = "run-1"
+PATIENCE = timedelta(seconds=10)
 QUICK_CHECKS: dict[str, Any] = {
     "interval": "0.05s",
     "timeout": "1s",
@@ -64,7 +69,14 @@ class Bench:
         name = f"web-{release}"
         return Image(id=self.cloud.register_image(name, self.releases / release), name=name)
 
-    def policy(self, image: str, **spec: Any) -> PatchPolicy:
+    def image_named(self, name: str) -> Image:
+        return Image(id=self.cloud.register_image(name, self.releases / "good-2.0"), name=name)
+
+    async def until_targets_are(self, state: str) -> None:
+        seen = await looked(lambda states: set(states.values()) == {state}, PATIENCE, self.targets)
+        assert set(seen.values()) == {state}
+
+    def policy(self, image: str, /, **spec: Any) -> PatchPolicy:
         said = {
             "fleet": {"name": "web", "selector": {"groups": ["web"]}},
             "image": {"id": image},
@@ -80,7 +92,9 @@ class Bench:
             }
         )
 
-    async def preview(self, image: str, *, store: bool = False, probe: bool = False, **spec: Any) -> Preview:
+    async def preview(
+        self, image: str, /, *, store: bool = False, probe: bool = False, **spec: Any
+    ) -> Preview:
         order = CampaignOrder(policy=self.policy(image, **spec), requested_by="ops")
         freeze = Freeze(order=order, store=store, probe=probe)
         preview: Preview = await ActivityEnvironment().run(self.fleet.preview_plan, freeze)
@@ -96,6 +110,36 @@ class Bench:
         hold = GroupHold(plan=preview.plan, campaign=CAMPAIGN, run=RUN, surge=surge)
         await ActivityEnvironment().run(self.fleet.hold_groups, hold)
         return hold
+
+    def quick(self, **checks: Any) -> dict[str, Any]:
+        return QUICK_CHECKS | checks
+
+    def tag(self, resource: str, tags: dict[str, str]) -> None:
+        self.aws.ec2.create_tags(
+            Resources=[resource], Tags=[{"Key": key, "Value": value} for key, value in tags.items()]
+        )
+
+    def point_template(self, version: str) -> None:
+        """Let the group launch from this version, or pointer, of its template."""
+        self.aws.autoscaling.update_auto_scaling_group(
+            AutoScalingGroupName="web",
+            LaunchTemplate={"LaunchTemplateId": self.made.launch_template, "Version": version},
+        )
+
+    def move_template(self, data: Any, version: str) -> None:
+        """Make a further version of the group's template, which becomes this number, and move the group."""
+        self.aws.ec2.create_launch_template_version(
+            LaunchTemplateId=self.made.launch_template, LaunchTemplateData=data
+        )
+        self.point_template(version)
+
+    def set_image_state(self, image: str, state: str) -> None:
+        """No call leaves an image pending here: reach into the platform."""
+        with self.cloud._context.lock:
+            ec2_backends[ACCOUNT][self.cloud.region].amis[image].state = state
+
+    def object(self, key: str) -> bytes:
+        return self.aws.s3.get_object(Bucket="steadfleet-plans", Key=key)["Body"].read()
 
     def make_room(self) -> None:
         self.aws.autoscaling.update_auto_scaling_group(AutoScalingGroupName="web", MaxSize=4)
@@ -164,16 +208,12 @@ class Bench:
         }
 
     def launched(self, since: int) -> list[str]:
-        """List the ids of all instances that RunInstances made, by the platform's own record."""
-        return list(
-            dict.fromkeys(
-                resource
-                for entry in self.calls(since)
-                if entry["action"] == "RunInstances"
-                for resource in entry["resources"]
-                if resource.startswith("i-")
-            )
-        )
+        """List the machines that were booted, by the platform's own record."""
+        return [
+            entry["instance"]
+            for entry in self.cloud.record(since)
+            if entry["kind"] == "machine" and entry["event"] == "booted"
+        ]
 
     def calls(self, since: int) -> list[dict[str, Any]]:
         return [entry for entry in self.cloud.record(since) if entry["kind"] == "call"]

@@ -72,7 +72,7 @@ def _config(slots: int, attempts: int, *, at_endpoint: bool) -> Config:
     return Config(
         # A call runs in a thread that a cancellation waits for: so every one has its own end.
         connect_timeout=5,
-        read_timeout=60,
+        read_timeout=30,
         retries={"mode": "standard", "total_max_attempts": attempts},
         max_pool_connections=slots,
         user_agent_extra="steadfleet",

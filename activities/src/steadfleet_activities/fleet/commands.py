@@ -24,6 +24,8 @@ _SHOWN = 120
 # It reached the machine: what follows is the machine's own doing.
 _BEGUN = frozenset({"InProgress", "Cancelling"})
 _WAITING = frozenset({"Pending", "Delayed"})
+# SSM's status is `Failed` for what it could not deliver, too: only the details tell whose fault it was.
+_ENDED_ON_THE_MACHINE = frozenset({"Failed", "ExecutionTimedOut"})
 
 
 class Commands:
@@ -73,8 +75,7 @@ def _judge(what: str, invocation: "GetCommandInvocationResultTypeDef") -> Findin
     status, details = invocation["Status"], invocation.get("StatusDetails", "")
     if status == "Success":
         return Finding(Answer.PASSED)
-    # `TimedOut` alone may be either; the details tell an undelivered command from a slow one.
-    if status == "Failed" or details == "Execution Timed Out":
+    if details.replace(" ", "") in _ENDED_ON_THE_MACHINE:
         told = (
             invocation.get("StandardErrorContent") or invocation.get("StandardOutputContent") or ""
         ).strip()
