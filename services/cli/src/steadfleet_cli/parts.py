@@ -3,13 +3,14 @@
 import http.client
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 LOOPBACK = "127.0.0.1"
 REGION = "eu-west-1"
@@ -17,6 +18,9 @@ PLAN_BUCKET = "steadfleet-plans"
 """Where the worker keeps frozen plans, unless STEADFLEET_BUCKET says otherwise."""
 BINARIES = Path(sys.executable).parent
 _ANSWERS_WITHIN = 5.0
+# Below the ports that Linux gives to outgoing connections: one of those could take a port between
+# its choice and its use.
+_FREE_RANGE = range(15_000, 30_000)
 # What a person's shell says of other engines, clouds and proxies is not for a stack on this machine.
 _FOREIGN = ("TEMPORAL_", "AWS_", "STEADFLEET_")
 
@@ -35,12 +39,10 @@ class Addresses:
     @classmethod
     def free(cls) -> Self:
         """Choose ports that nobody uses now, and let the local cloud find a network."""
-        sockets = {
-            field.name: socket.create_server((LOOPBACK, 0)) for field in fields(cls) if field.type is int
-        }
-        ports = {name: each.getsockname()[1] for name, each in sockets.items()}
-        for each in sockets.values():  # held until here, so that no port was given twice
-            each.close()
+        names = [field.name for field in fields(cls) if field.type is int]
+        chosen = random.SystemRandom().sample(_FREE_RANGE, len(_FREE_RANGE))
+        free = (port for port in chosen if not port_taken(port))
+        ports: dict[str, Any] = dict(zip(names, free, strict=False))
         return replace(cls(network="auto"), **ports)
 
     @classmethod

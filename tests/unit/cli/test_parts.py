@@ -1,0 +1,68 @@
+"""Where the stack listens, and what its programs are told."""
+
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from steadfleet_cli.parts import Addresses, own_environment, port_taken, stack
+
+
+def test_free_ports_are_all_different_and_bindable() -> None:
+    free = Addresses.free()
+    ports = {free.engine, free.ui, free.cloud, free.health, free.metrics}
+
+    assert len(ports) == 5
+    assert not any(port_taken(port) for port in ports)
+    assert free.network == "auto"
+
+
+def test_free_ports_are_none_that_an_outgoing_connection_could_take_meanwhile() -> None:
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    free = Addresses.free()
+
+    assert max(free.engine, free.ui, free.cloud, free.health, free.metrics) < first
+
+
+def test_a_port_with_a_listener_is_taken_also_when_it_listens_everywhere() -> None:
+    for host in ("127.0.0.1", ""):
+        with socket.create_server((host, 0)) as server:
+            port = server.getsockname()[1]
+            assert port_taken(port)
+        assert not port_taken(port)
+
+
+def test_addresses_are_read_as_they_were_written(tmp_path: Path) -> None:
+    addresses = replace(Addresses(), engine=1234, network="auto")
+    addresses.write(tmp_path / "stack.json")
+
+    assert Addresses.read(tmp_path / "stack.json") == addresses
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", '{"engine": 1, "unknown": 2}'])
+def test_a_file_that_is_none_of_ours_says_nothing(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "stack.json").write_text(content)
+
+    assert Addresses.read(tmp_path / "stack.json") is None
+
+
+def test_a_part_is_told_of_this_stack_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    foreign = ("AWS_PROFILE", "TEMPORAL_API_KEY", "STEADFLEET_BUCKET", "https_proxy", "HTTP_PROXY")
+    for name in foreign:
+        monkeypatch.setenv(name, "of another")
+    monkeypatch.setenv("LANG", "C.UTF-8")
+
+    assert own_environment()["LANG"] == "C.UTF-8"
+    for part in stack(Addresses(), tmp_path):
+        assert "of another" not in part.env.values(), part.name
+
+
+def test_everything_listens_on_loopback_only(tmp_path: Path) -> None:
+    engine, cloud, worker = stack(Addresses(), tmp_path)
+
+    assert engine.argv[engine.argv.index("--ip") + 1] == "127.0.0.1"
+    assert "127.77.0.0/16" in cloud.argv
+    assert worker.env["STEADFLEET_HEALTH_ADDRESS"] == "127.0.0.1:8081"
+    assert worker.env["STEADFLEET_METRICS_ADDRESS"] == "127.0.0.1:9464"
