@@ -89,15 +89,21 @@ async def _give_up(client: Client, handle: WorkflowHandle[Any, Any]) -> CommandE
 async def no_worker(client: Client) -> CommandError:
     """Say why nothing happens, and which worker to start."""
     where = f"{client.service_client.config.target_host} (namespace {client.namespace})"
-    start = (
-        "start one: `steadfleet up` on this machine, or steadfleet-patch-campaign where it reaches the cloud"
-    )
-    for poller in await _pollers(client):
+    pollers = await _pollers(client)
+    for poller in pollers:
         name = poller.deployment_options.deployment_name
         if name and (problem := await deployment_problem(client, name)):
             return CommandError(problem, ExitCode.UNREACHABLE, "set the current version")
+    if pollers:
+        return CommandError(
+            f"a worker has polled task queue {TASK_QUEUE} of late at {where}, but does not answer",
+            ExitCode.UNREACHABLE,
+            f"see the log of {pollers[0].identity}; what was asked may still be heard",
+        )
     return CommandError(
-        f"no worker answers on task queue {TASK_QUEUE} at {where}", ExitCode.UNREACHABLE, start
+        f"no worker polls task queue {TASK_QUEUE} at {where}",
+        ExitCode.UNREACHABLE,
+        "start one: `steadfleet up` on this machine, or steadfleet-patch-campaign where it reaches the cloud",
     )
 
 

@@ -63,7 +63,7 @@ async def describe(client: Client, workflow_id: str) -> Execution | None:
         if error.status == RPCStatusCode.NOT_FOUND:
             return None
         raise
-    return _execution(answer.workflow_execution_info)
+    return execution_of(answer.workflow_execution_info)
 
 
 async def search(client: Client, query: str, most: int) -> AsyncIterator[Execution]:
@@ -75,14 +75,14 @@ async def search(client: Client, query: str, most: int) -> AsyncIterator[Executi
         )
         answer = await client.workflow_service.list_workflow_executions(request)
         for info in answer.executions[:most]:
-            yield _execution(info)
+            yield execution_of(info)
         most -= len(answer.executions)
         token = answer.next_page_token
         if not token:
             return
 
 
-def _execution(info: WorkflowExecutionInfo) -> Execution:
+def execution_of(info: WorkflowExecutionInfo) -> Execution:
     pairs = decode_typed_search_attributes(info.search_attributes)
     return Execution(
         workflow_id=info.execution.workflow_id,

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from steadfleet_cli.output import table
 from steadfleet_core.campaign.plan import Plan, Preview
 from steadfleet_core.campaign.policy import PatchPolicy
-from steadfleet_core.model import format_duration
 
 SHORT = 12
 
@@ -28,7 +27,7 @@ def _lines(preview: Preview, policy: PatchPolicy) -> Iterator[str]:
     name = f" ({plan.image.name})" if plan.image.name else ""
     count = hosts(plan.hosts)
     yield f"campaign {policy.metadata.name}: {count} of fleet {plan.fleet} to {plan.image.id}{name}"
-    yield f"strategy {policy.spec.strategy.type}, about {format_duration(preview.estimate)} in all"
+    yield f"strategy {policy.spec.strategy.type}"
     yield f"plan {preview.digest}"
     yield ""
     yield _waves(plan)
