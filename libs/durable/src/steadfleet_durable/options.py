@@ -1,10 +1,13 @@
 """Named policies for activities: no timeout is written anywhere else."""
 
+import os
 from datetime import timedelta
 from typing import TypedDict
 
 from temporalio.common import RetryPolicy
 from temporalio.workflow import ActivityCancellationType
+
+from steadfleet_durable.settings import read_time
 
 
 class Options(TypedDict, total=False):
@@ -32,17 +35,20 @@ def _retry(longest: timedelta) -> RetryPolicy:
 
 # One call: seconds of work, and retries that end.
 QUICK = Options(
-    start_to_close_timeout=timedelta(minutes=1),
+    start_to_close_timeout=2 * HEARTBEAT_TIMEOUT,
     schedule_to_close_timeout=timedelta(minutes=10),
     retry_policy=_retry(timedelta(seconds=30)),
 )
 
-# Minutes to hours on something that an abort must reach. The heartbeat timeout is how long a dead
-# worker goes unnoticed. The undo waits for the end of it: nothing is undone while it is being done.
+# How long a dead worker goes unnoticed while it changes a host; the other policies follow it. Read
+# once, where the process begins; a replay does not compare it.
+HEARTBEAT_TIMEOUT = read_time(os.environ, "STEADFLEET_HEARTBEAT_TIMEOUT", "30s")
+
+# Minutes to hours on something that an abort must reach. The undo waits for the end of it: nothing is undone while it is being done.
 LONG = Options(
     start_to_close_timeout=timedelta(hours=4),
     schedule_to_close_timeout=timedelta(hours=24),
-    heartbeat_timeout=timedelta(seconds=30),
+    heartbeat_timeout=HEARTBEAT_TIMEOUT,
     cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     retry_policy=_retry(timedelta(minutes=1)),
 )
@@ -51,7 +57,7 @@ LONG = Options(
 SLOW = Options(
     start_to_close_timeout=timedelta(minutes=30),
     schedule_to_close_timeout=timedelta(hours=2),
-    heartbeat_timeout=timedelta(minutes=2),
+    heartbeat_timeout=4 * HEARTBEAT_TIMEOUT,
     cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     retry_policy=_retry(timedelta(minutes=1)),
 )

@@ -46,9 +46,9 @@ class WorkerSettings:
             build_id=given.get("TEMPORAL_WORKER_BUILD_ID"),
             max_concurrent_activities=_count(given, "STEADFLEET_MAX_CONCURRENT_ACTIVITIES", "100"),
             max_cached_workflows=_count(given, "STEADFLEET_MAX_CACHED_WORKFLOWS", "1000"),
-            graceful_shutdown_time=_time(given, "STEADFLEET_GRACEFUL_SHUTDOWN_TIME", "30s"),
-            max_heartbeat_throttle_interval=_time(given, "STEADFLEET_MAX_HEARTBEAT_THROTTLE", "5s"),
-            connect_patience=_time(given, "STEADFLEET_CONNECT_PATIENCE", "2m"),
+            graceful_shutdown_time=read_time(given, "STEADFLEET_GRACEFUL_SHUTDOWN_TIME", "30s"),
+            max_heartbeat_throttle_interval=read_time(given, "STEADFLEET_MAX_HEARTBEAT_THROTTLE", "5s"),
+            connect_patience=read_time(given, "STEADFLEET_CONNECT_PATIENCE", "2m"),
             health_address=_address(given, "STEADFLEET_HEALTH_ADDRESS"),
             metrics_address=_address(given, "STEADFLEET_METRICS_ADDRESS"),
         )
@@ -90,7 +90,7 @@ def _count(env: Mapping[str, str], name: str, default: str) -> int:
     return int(said)
 
 
-def _time(env: Mapping[str, str], name: str, default: str) -> timedelta:
+def read_time(env: Mapping[str, str], name: str, default: str) -> timedelta:
     said = env.get(name, default)
     match = re.fullmatch(r"(\d+)([smh])", said)
     if match is None:

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import threading
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -43,7 +44,8 @@ class LocalCloud:
 
     moto's state is global to the process, so there is one at a time; when it closes, its
     fleet is gone. `probe_scale` shortens the interval between health probes (AWS allows
-    no less than 5 s); timeouts and thresholds stay as the target group says.
+    no less than 5 s); timeouts and thresholds stay as the target group says. Without
+    `client_tokens` every launch launches, which tests the caller's own look before it creates.
     """
 
     _open: ClassVar[bool] = False
@@ -58,12 +60,14 @@ class LocalCloud:
         network: str = AUTO,
         seed: int = 0,
         probe_scale: float = 1.0,
+        client_tokens: bool = True,
     ) -> None:
         self._closing = ExitStack()
         try:
             self._claim()
             folder = self._state_folder(state)
-            self._context = self._build(folder, machines, region, network, seed)
+            context = self._build(folder, machines, region, network, seed)
+            self._context = replace(context, client_tokens=client_tokens)
             self._install(probe_scale)
             self._server = Server(Application(self._context, self._control), port)
             self._closing.callback(self._server.close)

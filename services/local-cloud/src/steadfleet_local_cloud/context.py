@@ -26,3 +26,4 @@ class Context:
     record: Record
     real: bool  # whether machines stand behind instances
     lock: threading.RLock
+    client_tokens: bool = True  # whether a launch with a token seen before answers the same instances

@@ -51,7 +51,7 @@ class Ec2:
         return vpc
 
     def _run_instances(self, original: Any, backend: Any, image_id: str, *rest: Any, **options: Any) -> Any:
-        token = options.get("client_token")
+        token = options.get("client_token") if self._context.client_tokens else None
         if token and token != _NO_TOKEN and token in self._launched:
             return self._launched[token]
         subnet = _subnet(backend, options)
