@@ -33,6 +33,10 @@ def _retry(longest: timedelta) -> RetryPolicy:
     )
 
 
+# How long a dead worker goes unnoticed while it changes a host; the other policies follow it. Read
+# once, where the process begins; a replay does not compare it.
+HEARTBEAT_TIMEOUT = read_time(os.environ, "STEADFLEET_HEARTBEAT_TIMEOUT", "30s")
+
 # One call: seconds of work, and retries that end.
 QUICK = Options(
     start_to_close_timeout=2 * HEARTBEAT_TIMEOUT,
@@ -40,11 +44,8 @@ QUICK = Options(
     retry_policy=_retry(timedelta(seconds=30)),
 )
 
-# How long a dead worker goes unnoticed while it changes a host; the other policies follow it. Read
-# once, where the process begins; a replay does not compare it.
-HEARTBEAT_TIMEOUT = read_time(os.environ, "STEADFLEET_HEARTBEAT_TIMEOUT", "30s")
-
-# Minutes to hours on something that an abort must reach. The undo waits for the end of it: nothing is undone while it is being done.
+# Minutes to hours on something that an abort must reach. The undo waits for the end of it:
+# nothing is undone while it is being done.
 LONG = Options(
     start_to_close_timeout=timedelta(hours=4),
     schedule_to_close_timeout=timedelta(hours=24),
