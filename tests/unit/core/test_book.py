@@ -180,7 +180,7 @@ def test_a_host_that_fails_twice_is_counted_once_and_told_by_its_latest_reason()
 def test_a_second_look_at_an_inconclusive_wave_keeps_its_failures() -> None:
     pages = book()
     pages.take_in(report("ccr", failure("i-3", restored=True), verdict=Verdict.INCONCLUSIVE))
-    pages.take_in(report("ccr", verdict=Verdict.HEALTHY))
+    pages.take_in(report("ccr", failed=1, verdict=Verdict.HEALTHY))
 
     assert pages.reports[1].progress.counts == Counts(total=3, changed=2, restored=1, failed=1)
 

@@ -55,11 +55,15 @@ class PatchShard(Steered):
         waiting = self._waiting()
         tasks: list[asyncio.Task[None]] = []
         while waiting and not self._ending:
-            await workflow.wait_condition(lambda: self._ending or self._next(waiting) is not None)
+            await workflow.wait_condition(
+                lambda: self._ending or self._idle or self._next(waiting) is not None
+            )
             index = self._next(waiting)
             if index is not None and not self._ending:
                 self._take(waiting, index)
                 tasks.append(asyncio.create_task(self._work_on(index)))
+            elif self._idle:  # hosts out of service use up the budget: nothing here will change that
+                break
         await asyncio.gather(*tasks)
         telling.cancel()
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -73,15 +77,21 @@ class PatchShard(Steered):
         self.window.unrestored.update(self._unrestored())
 
     def _waiting(self) -> dict[str, deque[int]]:
+        """Queue the hosts to work on by zone, those first that are out of service already."""
+        work = _WORK[self.wave.direction]
         waiting: dict[str, deque[int]] = {}
-        for index, (host, state) in enumerate(zip(self.hosts, self.states, strict=True)):
-            if state in _WORK[self.wave.direction]:
-                waiting.setdefault(host.zone, deque()).append(index)
+        hosts = [(state not in _OUT, index) for index, state in enumerate(self.states) if state in work]
+        for _, index in sorted(hosts):
+            waiting.setdefault(self.hosts[index].zone, deque()).append(index)
         return waiting
 
     @property
     def _ending(self) -> bool:
         return self.steering.stop or not self.window.healthy
+
+    @property
+    def _idle(self) -> bool:
+        return not (self._busy or self.steering.paused)
 
     def _next(self, waiting: dict[str, deque[int]]) -> int | None:
         """Return the first waiting host, in plan order, whose zone admits one more."""

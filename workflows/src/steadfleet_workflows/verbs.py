@@ -18,7 +18,7 @@ from steadfleet_core.campaign.lifecycle import (
     refusal,
 )
 from steadfleet_core.campaign.plan import CampaignOrder
-from steadfleet_core.campaign.policy import RollbackScope
+from steadfleet_core.campaign.policy import PatchSpec, RollbackScope
 from steadfleet_core.campaign.report import Approver
 from steadfleet_core.campaign.wave import Steering, WaveProgress
 
@@ -30,6 +30,7 @@ class Verbs:
     """Hears people. What it decides upon is left in `decision` and `steering`, for the campaign to heed."""
 
     order: CampaignOrder
+    spec: PatchSpec
     book: Book
 
     def __init__(self) -> None:
@@ -39,7 +40,8 @@ class Verbs:
         self.decision: Verb | None = None
         self.scope = RollbackScope.CAMPAIGN
         self.wave: WaveProgress | None = None
-        self.stale = False
+        self.ending: State | None = None
+        self.resuming = False
         self._paused_at: datetime | None = None
 
     @property
@@ -52,9 +54,14 @@ class Verbs:
         return State.PAUSED
 
     def steer(self, *, paused: bool | None = None, stop: bool = False, advance: bool = False) -> None:
-        """Tell the wave under way what to do now."""
-        paused = self.steering.paused if paused is None else paused
-        self.steering = Steering(number=self.steering.number + 1, paused=paused, stop=stop, advance=advance)
+        """Tell the wave under way what to do now; a stop and an advance hold until its end."""
+        now = self.steering
+        self.steering = Steering(
+            number=now.number + 1,
+            paused=now.paused if paused is None else paused,
+            stop=stop or now.stop,
+            advance=advance or now.advance,
+        )
 
     def hold(self, reason: str) -> None:
         """Pause by ourselves, for a person to look."""
@@ -161,20 +168,21 @@ class Verbs:
 
     def _pause(self, request: Request) -> Receipt:
         receipt = self._receipt(Verb.PAUSE, request)
+        self.resuming = False
         if not self.steering.paused:
             self.hold(f"paused by {request.by}" + (f": {request.reason}" if request.reason else ""))
         return receipt
 
     def _resume(self, request: Request) -> Receipt:
         receipt = self._receipt(Verb.RESUME, request)
-        self.stale = self._paused_at is not None and workflow.now() - self._paused_at > STALE
-        if not self.stale:
+        self.resuming = self._paused_at is not None and workflow.now() - self._paused_at > STALE
+        if not self.resuming:
             self.go_on()
         return receipt
 
     def go_on(self) -> None:
         """End a pause."""
-        self.reason, self._paused_at, self.stale = "", None, False
+        self.reason, self._paused_at, self.resuming = "", None, False
         self.steer(paused=False)
 
     def _abort(self, request: Abort) -> Receipt:
@@ -194,7 +202,7 @@ class Verbs:
         return receipt
 
     def _decide(self, decision: Verb, reason: str) -> None:
-        self.decision, self.reason = decision, reason
+        self.decision, self.reason, self.resuming = decision, reason, False
         self.steer(paused=False, stop=True)
 
     def _receipt(self, verb: Verb, request: Request) -> Receipt:
@@ -220,7 +228,9 @@ class Verbs:
             raise _refused(problem)
 
     def _refusal(self, verb: Verb) -> str | None:
-        if self.decision is not None and verb not in {Verb.APPROVE, Verb.PAUSE}:
+        if self.ending is not None:
+            return f"cannot {verb}: the campaign is ending as {self.ending}"
+        if self.decision is not None:
             return f"cannot {verb}: {self.reason or self.decision} is being carried out"
         return None if effect_of(verb, self.state) else refusal(verb, self.state)
 

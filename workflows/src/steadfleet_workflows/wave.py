@@ -39,7 +39,7 @@ class PatchWave(Steered):
         self.order = order
         self.steering = order.steering
         self.states = list(order.states) or _untouched(order)
-        self.failed = 0
+        self.failed = order.failed
         self.failures: list[HostFailure] = []
         self.unrestored: dict[int, Counter[str]] = {}
         self.verdict: Verdict | None = None
@@ -67,7 +67,7 @@ class PatchWave(Steered):
             if not self._ending:
                 await self._run_shard(number)
         self.progress = self.progress.model_copy(update={"changed_at": workflow.now()})
-        if order.direction is Direction.CHANGE and not self._ending:
+        if order.direction is Direction.CHANGE and not self._ending and not self._starved:
             await self._bake()
         self._judge()
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -76,6 +76,11 @@ class PatchWave(Steered):
     @property
     def _ending(self) -> bool:
         return self.steering.stop or self.failed > self._tolerance
+
+    @property
+    def _starved(self) -> int:
+        """Count the hosts that no budget was left for: others are out of service until restored."""
+        return sum(shard.count(HostState.UNTOUCHED) for shard in self.states)
 
     @property
     def _tolerance(self) -> int:
@@ -102,41 +107,52 @@ class PatchWave(Steered):
         await self._tell()
 
     async def _bake(self) -> None:
-        """Watch the changed hosts until they were seen healthy for the bake time, not counting pauses."""
+        """Watch the changed hosts until they were seen healthy for the bake time, not counting pauses.
+
+        Time counts only when the look at its end found every host healthy.
+        """
         self.progress = self.progress.model_copy(update={"baking": True})
         await self._tell()
         taken = missed = 0
         while self.progress.baked < self.progress.bake and not self._ending:
-            watched = await self._watch(taken)
-            if self.steering.paused or self._ending:
-                self._credit(watched)
-                await self._hold()
-                continue
+            watched = await self._watch(taken, missed)
+            if self._ending:
+                return
             sample = await self._sample()
             taken, missed = taken + 1, missed + 1 if sample.unknown else 0
             if missed >= MISSED_SAMPLES:
                 self.verdict, self.reason = Verdict.INCONCLUSIVE, _unseen(sample)
                 return
-            if not sample.unknown:
+            if not (sample.unknown or sample.unhealthy):
                 self._credit(watched)
             await self._take_in(sample)
             await self._tell()
             if self.steering.advance and not sample.unknown:
                 return
 
-    async def _watch(self, taken: int) -> timedelta:
-        """Wait until the next sample is due, or for whatever comes first; return how long it was."""
+    async def _watch(self, taken: int, missed: int) -> timedelta:
+        """Wait until the next sample is due, not counting pauses; return how long was watched."""
         remaining = self.progress.bake - self.progress.baked
-        pause = min(sample_pause(self.progress.bake, self.order.spec.bake.interval, taken), remaining)
+        due = min(sample_pause(self.progress.bake, self.order.spec.bake.interval, taken), remaining)
+        watched = timedelta(0)
+        while watched < due and not self._ending:
+            await self._hold()
+            watched += await self._wait(due - watched, missed)
+            if self.steering.advance and not (missed or self.steering.paused):
+                break
+        return watched
+
+    async def _wait(self, due: timedelta, missed: int) -> timedelta:
+        """Wait until `due`, or until somebody pauses, ends or advances; hosts unseen are not advanced."""
         began = workflow.now()
         try:
             await workflow.wait_condition(
-                lambda: self.steering.paused or self._ending or self.steering.advance,
-                timeout=pause,
+                lambda: self.steering.paused or self._ending or (self.steering.advance and not missed),
+                timeout=due,
                 timeout_summary=f"bake of wave {self.order.wave.number}",
             )
         except TimeoutError:
-            return pause
+            return due
         return workflow.now() - began
 
     async def _hold(self) -> None:
@@ -228,6 +244,8 @@ class PatchWave(Steered):
             return
         if self.failed > self._tolerance:
             self.verdict = Verdict.UNHEALTHY
+        elif self._starved:
+            self.verdict, self.reason = Verdict.UNHEALTHY, _no_budget(self._starved)
         elif self.verdict is None:
             self.verdict = Verdict.HEALTHY
 
@@ -266,8 +284,11 @@ class PatchWave(Steered):
 
 
 def _untouched(order: WaveOrder) -> list[str]:
-    sizes = [min(SHARD, order.wave.hosts - SHARD * number) for number in range(len(order.wave.shards))]
-    return [HostState.UNTOUCHED * size for size in sizes]
+    return [HostState.UNTOUCHED * size for size in order.wave.sizes]
+
+
+def _no_budget(hosts: int) -> str:
+    return f"no disruption budget is left for {hosts} hosts: those out of service must be restored first"
 
 
 def _unseen(sample: Sample) -> str:

@@ -6,8 +6,9 @@ from pydantic import BaseModel
 
 from steadfleet_core.campaign.counts import Counts, tally
 from steadfleet_core.campaign.lifecycle import Receipt
-from steadfleet_core.campaign.plan import CampaignOrder, Plan
+from steadfleet_core.campaign.plan import CampaignOrder, Plan, PlannedWave
 from steadfleet_core.campaign.report import Approver
+from steadfleet_core.campaign.verdict import Verdict
 from steadfleet_core.campaign.wave import MOST_FAILURES, Direction, WaveProgress, WaveReport
 from steadfleet_core.fleet import HostFailure, HostState
 
@@ -54,6 +55,30 @@ class Book(BaseModel):
         self.reports = {**self.reports, number: report}
         self._owe(report)
 
+    def failed_before(self, number: int) -> int:
+        """Count the failures of a wave that is watched again; one that a person retries begins anew."""
+        before = self.reports.get(number)
+        return before.progress.counts.failed if before and before.verdict is Verdict.INCONCLUSIVE else 0
+
+    def lose_sight(self, wave: PlannedWave) -> None:
+        """Take the hosts of a wave whose workflow broke off as failed: any of them may have been touched."""
+        before = self.reports.get(wave.number)
+        states = before.states if before else tuple(HostState.UNTOUCHED * size for size in wave.sizes)
+        states = tuple(shard.replace(HostState.UNTOUCHED, HostState.FAILED) for shard in states)
+        failed = before.progress.counts.failed if before else 0
+        progress = WaveProgress(number=wave.number, counts=tally(states, failed=failed))
+        report = WaveReport(progress=progress, states=states, reason="its workflow broke off")
+        self.reports = {**self.reports, wave.number: report}
+
+    def owe_failed(self) -> None:
+        """Name, at the end, the hosts that nobody restored."""
+        for number, report in self.reports.items():
+            count = report.letters(HostState.FAILED)
+            hosts = [one.host for one in self.failures if one.wave == number and not one.restored]
+            look = f": look at {', '.join(sorted(hosts)[:5])}" if hosts else ""
+            if count:
+                self.obligations = [*self.obligations, f"wave {number}: {count} not restored{look}"]
+
     def unrestored(self, besides: int) -> dict[str, int]:
         """Count by zone the failed hosts of the other waves: they consume the budget still."""
         zones: dict[str, int] = {}
@@ -89,6 +114,8 @@ def _joined(change: WaveReport, restore: WaveReport) -> WaveReport:
 
 def _retried(first: WaveReport, again: WaveReport) -> WaveReport:
     pairs = zip("".join(first.states), "".join(again.states), strict=True)
+    if first.verdict is Verdict.INCONCLUSIVE:  # watched again: it counted on from there
+        return again
     twice = sum(old == HostState.FAILED and new in _FAILED_AGAIN for old, new in pairs)
     failed = first.progress.counts.failed + again.progress.counts.failed - twice
     counts = again.progress.counts.model_copy(update={"failed": failed})

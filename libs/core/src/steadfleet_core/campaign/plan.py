@@ -35,6 +35,11 @@ class PlannedWave(Model):
     zones: dict[str, int]
     shards: tuple[Digest, ...]
 
+    @property
+    def sizes(self) -> list[int]:
+        """Count the hosts of each shard."""
+        return [min(SHARD, self.hosts - SHARD * number) for number in range(len(self.shards))]
+
 
 class Plan(Model):
     """What a campaign will do, and nothing that a later look could answer differently."""

@@ -35,7 +35,8 @@ class WaveOrder(Model):
     """Change, or restore, the hosts of one wave.
 
     `campaign` is the campaign's workflow id and `run` its first run's; `zones` counts the whole
-    fleet. `states` says where the hosts of each shard stand already (none: untouched);
+    fleet. `failed` counts failures of an earlier look at the wave that still count; `states` says
+    where the hosts of each shard stand already (none: untouched);
     `unrestored` counts failed hosts of other waves, which still consume the budget.
     """
 
@@ -48,6 +49,7 @@ class WaveOrder(Model):
     wave: PlannedWave
     direction: Direction = Direction.CHANGE
     attempt: int = 1
+    failed: int = 0
     states: tuple[str, ...] = ()
     unrestored: dict[str, int] = {}
     steering: Steering = Steering()
