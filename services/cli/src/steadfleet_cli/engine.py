@@ -11,7 +11,12 @@ from urllib.parse import quote
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.client import (
+    Client,
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -54,6 +59,21 @@ def _rpc_problem(error: RPCError) -> CommandError:
 
 def refusal_of(error: ContractError | RefusedError, advice: str) -> CommandError:
     return CommandError(str(error), ExitCode.REFUSED, advice)
+
+
+async def answered(client: Client, update: Awaitable[_Result]) -> _Result:
+    """Return an update's answer; raise when no worker gives one in time."""
+    answer = asyncio.ensure_future(update)
+    try:
+        if not await _done(answer, _IMPATIENCE) and not await polled(client):
+            raise await no_worker(client)
+        if not await _done(answer, PATIENCE - _IMPATIENCE):
+            raise await no_worker(client)
+        return await answer
+    except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+        raise await no_worker(client) from error
+    finally:
+        answer.cancel()
 
 
 async def result_of(client: Client, handle: WorkflowHandle[Any, _Result]) -> _Result:

@@ -1,19 +1,17 @@
 """Send verbs to a campaign: each returns a receipt, or raises with the campaign's own refusal."""
 
-import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
 from temporalio.client import (
     Client,
     WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.service import RPCError, RPCStatusCode
 
 from steadfleet_cli.campaign.orders import CampaignHandle, campaign_handle, campaign_id
 from steadfleet_cli.campaign.reading import read_standing
-from steadfleet_cli.engine import PATIENCE, cause_of, no_worker
+from steadfleet_cli.engine import answered, cause_of
 from steadfleet_cli.exits import CommandError, ExitCode
 from steadfleet_core.campaign.lifecycle import Abort, Approve, Receipt, Request, RollBack
 from steadfleet_core.campaign.policy import RollbackScope
@@ -88,13 +86,11 @@ def _handle(client: Client, name: str) -> CampaignHandle:
 
 async def _send(client: Client, name: str, update: Awaitable[_Answer]) -> _Answer:
     try:
-        return await asyncio.wait_for(update, PATIENCE.total_seconds())
+        return await answered(client, update)
     except WorkflowUpdateFailedError as error:
         raise CommandError(
             cause_of(error), ExitCode.REFUSED, f"`campaign status {name}` shows where it stands"
         ) from error
-    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
-        raise await no_worker(client) from error
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
             raise await _not_open(client, name) from error

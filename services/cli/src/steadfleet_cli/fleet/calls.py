@@ -1,17 +1,14 @@
 """Ask which hosts there are, and tell a fleet's reservation what people want."""
 
-import asyncio
 import secrets
-from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from temporalio.client import Client, WithStartWorkflowOperation
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
-from steadfleet_cli.engine import PATIENCE, TASK_QUEUE, no_worker, result_of
+from steadfleet_cli.engine import PATIENCE, TASK_QUEUE, answered, result_of
 from steadfleet_core.campaign.lifecycle import Request
 from steadfleet_ports.fleet import FleetListing, FleetQuery
 from steadfleet_ports.reservation import reservation_id
@@ -55,7 +52,7 @@ async def holding_of(client: Client, name: str) -> FleetHolding:
 
 async def freeze(client: Client, name: str, request: Request) -> FleetHolding:
     start = _start(name)
-    return await _answer(
+    return await answered(
         client,
         client.execute_update_with_start_workflow(
             FleetReservation.freeze, request, start_workflow_operation=start
@@ -65,7 +62,7 @@ async def freeze(client: Client, name: str, request: Request) -> FleetHolding:
 
 async def unfreeze(client: Client, name: str, request: Request) -> FleetHolding:
     start = _start(name)
-    return await _answer(
+    return await answered(
         client,
         client.execute_update_with_start_workflow(
             FleetReservation.unfreeze, request, start_workflow_operation=start
@@ -75,7 +72,7 @@ async def unfreeze(client: Client, name: str, request: Request) -> FleetHolding:
 
 async def stop_the_line(client: Client, name: str, request: Request) -> FleetHolding:
     start = _start(name)
-    return await _answer(
+    return await answered(
         client,
         client.execute_update_with_start_workflow(
             FleetReservation.stop_the_line, request, start_workflow_operation=start
@@ -91,11 +88,3 @@ def _start(name: str) -> WithStartWorkflowOperation[FleetReservation, None]:
         task_queue=TASK_QUEUE,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
     )
-
-
-async def _answer(client: Client, update: Awaitable[Any]) -> FleetHolding:
-    try:
-        answer: FleetHolding = await asyncio.wait_for(update, PATIENCE.total_seconds())
-    except TimeoutError as error:
-        raise await no_worker(client) from error
-    return answer
