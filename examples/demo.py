@@ -28,6 +28,7 @@ HOSTS = 24
 RELEASES = {"1.0.0": "good-1.0", "2.0.0": "good-2.0", "3.0.0": "bad-500"}
 SUCCEEDED, NOT_SUCCEEDED = 0, 6
 LAUNCHED_WITHIN = 60.0
+NOTICED_WITHIN = "15s"
 
 
 def main() -> None:
@@ -57,15 +58,16 @@ def good_release(env: dict[str, str]) -> None:
 
 def bad_release(image: str, mark: int, env: dict[str, str]) -> None:
     say("Act 2, a bad release: 3.0.0 answers every request with status 500")
-    override = ("--image", "web@3.0.0", "--name", "web-3")
-    with campaign("start", "canary", *override, "--yes", "--watch", env=env) as watched:
+    with campaign("start", "canary", "--image", "web@3.0.0", "--name", "web-3", "--yes", env=env) as start:
+        expect(start.wait() == SUCCEEDED, "the bad release should start: nobody knows yet that it is bad")
+    with campaign("watch", "web-3", env=env) as watched:
         instance = await_launch(image, mark, env)
         say(f"{instance} is launched for the canary: now the worker is killed, and started again")
         os.kill(worker_pid(), signal.SIGKILL)
         run("steadfleet", "up", "--run-dir", str(RUN_DIR), env=env)
-        say("Temporal notices within the heartbeat timeout of 30 s; then another attempt takes over")
+        say(f"Temporal notices within {NOTICED_WITHIN} (by default 30s); then another attempt takes over")
         ended = watched.wait()
-    expect(ended == NOT_SUCCEEDED, f"the bad release should not succeed; `campaign start` ended with {ended}")
+    expect(ended == NOT_SUCCEEDED, f"the bad release should not succeed; `campaign watch` ended with {ended}")
 
 
 def await_launch(image: str, mark: int, env: dict[str, str]) -> str:
@@ -95,11 +97,12 @@ def stack(*, keep: bool) -> Iterator[dict[str, str]]:
     """Run engine, local cloud and worker on free ports; give the environment of commands that use them."""
     signal.signal(signal.SIGTERM, _leave)
     place = ("--run-dir", str(RUN_DIR))
+    env = {**os.environ, "STEADFLEET_HEARTBEAT_TIMEOUT": NOTICED_WITHIN}
     try:
-        run("steadfleet", "up", "--free-ports", *place)
+        run("steadfleet", "up", "--free-ports", *place, env=env)
         told = json.loads(run("steadfleet", "up", *place, "--output", "json", quiet=True))
         print(f"Temporal's web UI: {told['ui']}")
-        yield {**os.environ, **told["environment"]}
+        yield {**env, **told["environment"]}
     except BaseException as error:
         if not keep:
             run("steadfleet", "down", *place, quiet=True)

@@ -49,7 +49,7 @@ def test_a_file_that_is_none_of_ours_says_nothing(tmp_path: Path, content: str |
 
 
 def test_a_part_is_told_of_this_stack_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    foreign = ("AWS_PROFILE", "TEMPORAL_API_KEY", "STEADFLEET_BUCKET", "https_proxy", "HTTP_PROXY")
+    foreign = ("AWS_PROFILE", "TEMPORAL_API_KEY", "https_proxy", "HTTP_PROXY")
     for name in foreign:
         monkeypatch.setenv(name, "of another")
     monkeypatch.setenv("LANG", "C.UTF-8")
@@ -57,6 +57,17 @@ def test_a_part_is_told_of_this_stack_only(monkeypatch: pytest.MonkeyPatch, tmp_
     assert own_environment()["LANG"] == "C.UTF-8"
     for part in stack(Addresses(), tmp_path):
         assert "of another" not in part.env.values(), part.name
+
+
+def test_a_worker_is_told_what_a_person_set_for_it_but_for_the_stacks_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("STEADFLEET_HEARTBEAT_TIMEOUT", "15s")
+    monkeypatch.setenv("STEADFLEET_BUCKET", "of-another")
+    worker = stack(Addresses(), tmp_path)[-1]
+
+    assert worker.env["STEADFLEET_HEARTBEAT_TIMEOUT"] == "15s"
+    assert worker.env["STEADFLEET_BUCKET"] == "steadfleet-plans"
 
 
 def test_everything_listens_on_loopback_only(tmp_path: Path) -> None:

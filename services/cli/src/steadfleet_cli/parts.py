@@ -22,7 +22,7 @@ _ANSWERS_WITHIN = 5.0
 # its choice and its use.
 _FREE_RANGE = range(15_000, 30_000)
 # What a person's shell says of other engines, clouds and proxies is not for a stack on this machine.
-_FOREIGN = ("TEMPORAL_", "AWS_", "STEADFLEET_")
+_FOREIGN = ("TEMPORAL_", "AWS_")
 
 
 @dataclass(frozen=True)
