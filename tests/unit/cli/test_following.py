@@ -12,7 +12,7 @@ from steadfleet_core.campaign.lifecycle import State
 
 def test_the_first_look_tells_where_it_stands() -> None:
     assert news(None, status()) == [
-        "campaign web is running",
+        "campaign web: running",
         "wave 1 healthy: 3 of 4 hosts changed, 1 failed, 1 restored",
         "wave 2 changing: 2 of 8 hosts changed, 0 failed, 2 in flight",
         "failed: i-1 (a, wave 1, restored): http :8080/healthz answered 500",
@@ -47,11 +47,11 @@ def test_a_state_a_failure_and_a_receipt_are_news() -> None:
         receipts=(receipt(), receipt("more lunch")),
     )
 
-    assert [line.split(":")[0] for line in news(status(), now)] == [
-        "campaign web is halted",
-        "failed",
-        "heard",
-    ]
+    state, failed, heard = news(status(), now)
+
+    assert state == "campaign web: halted — wave 2 is unhealthy"
+    assert failed == "failed: i-1 (a, wave 1, restored): tcp :22 refused"
+    assert heard.endswith("pause by bob: more lunch")
 
 
 @pytest.mark.parametrize("state", [state for state in State if state.closed])

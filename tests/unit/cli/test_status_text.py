@@ -34,7 +34,7 @@ EXECUTION = Execution(
 def test_a_status_tells_counts_waves_failures_and_receipts() -> None:
     text = status_text(status(obligations=("release fleet web",), warnings=("a host came later",)))
 
-    assert "campaign web is running" in text
+    assert "campaign web: running" in text
     assert "5 of 12 hosts changed, 1 failed, 2 in flight, 1 restored" in text
     assert "i-1 (a, wave 1, restored): http :8080/healthz answered 500" in text
     assert "2026-03-01 12:01:00 UTC pause by bob: lunch" in text

@@ -1,5 +1,6 @@
 """Command groups that load a command only when it runs: `--help` stays quick."""
 
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -49,6 +50,9 @@ class Script(LazyGroup):
     """A group that is also a console script: calling it runs it and ends the process."""
 
     def __call__(self, *_args: Any, **_named: Any) -> NoReturn:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a terminal without our signs is no error
         leave(self.answer(sys.argv[1:]))
 
     def answer(self, args: Sequence[str]) -> int:

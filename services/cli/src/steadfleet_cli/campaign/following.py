@@ -35,8 +35,9 @@ def follow(name: str, output: str) -> int:
         last = call(lambda client: watch(client, name))
     else:
         last = call(lambda client: _in_lines(client, name, click.echo))
-    if last.ended_at is None:
-        click.echo(f"left; {headline(last.status)}: `campaign watch {name}` follows it again")
+    if last is None or last.ended_at is None:
+        stands = headline(last.status) if last else f"campaign {name}"
+        click.echo(f"left {stands}; `campaign watch {name}` follows it again")
         return ExitCode.OK
     click.echo(status_text(last.status))
     return exit_code(last.status)

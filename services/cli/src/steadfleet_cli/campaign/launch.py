@@ -45,7 +45,7 @@ async def attachment(client: Client, order: CampaignOrder) -> Launch | None:
         return None
     running = await order_of(client, campaign_id(name), execution.run_id)
     if running.digest == order.digest:
-        return _launch(client, order, attached=True)
+        return _launch(client, order, attached=True, plan=await _frozen_plan(client, name))
     raise CommandError(
         f"campaign {name} runs already, with a different order: {'; '.join(_differences(running, order))}",
         ExitCode.NAME_TAKEN,

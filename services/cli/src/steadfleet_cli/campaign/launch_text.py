@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from steadfleet_cli.campaign.launch import Launch
-from steadfleet_cli.campaign.plan_text import preview_text, short
+from steadfleet_cli.campaign.plan_text import short
 from steadfleet_core.campaign.plan import CampaignOrder
 
 
@@ -12,9 +12,6 @@ def launch_text(launch: Launch, order: CampaignOrder) -> str:
 
 
 def _lines(launch: Launch, order: CampaignOrder) -> Iterator[str]:
-    if launch.preview:
-        yield preview_text(launch.preview, order.policy)
-        yield ""
     if launch.attached:
         yield f"campaign {launch.campaign} runs already with the same order: attached, nothing was started"
     else:

@@ -79,20 +79,27 @@ def start(file: Path | None, by: str, *, yes: bool, until: str | None, output: s
     from steadfleet_core.campaign.plan import CampaignOrder
 
     order = CampaignOrder(policy=_policy(file, overrides), requested_by=by)
-    begun = call(lambda client: begin(client, order, partial(_confirm, order, asking=not yes)), by)
+    present = partial(_present, order, output=output, yes=yes)
+    begun = call(lambda client: begin(client, order, present), by)
     if output == "text" or until is None:
         show(output, dump(begun), launch_text(begun, order))
     return _follow(order.policy.metadata.name, until, output)
 
 
-def _confirm(order: "CampaignOrder", preview: "Preview", *, asking: bool) -> None:
-    """Ask where nothing else stands between this command and the hosts; elsewhere nobody could answer."""
-    from steadfleet_cli.campaign.plan_text import hosts
+def _present(order: "CampaignOrder", preview: "Preview", *, output: str, yes: bool) -> None:
+    """Show the plan, and ask where nothing else stands between this command and the hosts."""
+    from steadfleet_cli.campaign.plan_text import hosts, preview_text
 
-    unguarded = not order.policy.spec.approval.required
-    if asking and unguarded and sys.stdin.isatty() and sys.stdout.isatty():
+    if output != "text":
+        return
+    click.echo(preview_text(preview, order.policy) + "\n")
+    if not yes and not order.policy.spec.approval.required and _on_terminal():
         count, image = hosts(preview.plan.hosts), preview.plan.image.id
         click.confirm(f"No approval is demanded: change {count} to {image} now?", abort=True)
+
+
+def _on_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def _follow(name: str, until: str | None, output: str) -> int:

@@ -1,6 +1,7 @@
 """The live screen of `campaign watch`: bars for each wave, and keys that steer."""
 
 import asyncio
+import os
 import sys
 import termios
 import tty
@@ -15,7 +16,7 @@ from rich.text import Text
 from temporalio.client import Client
 
 from steadfleet_cli.campaign import requests
-from steadfleet_cli.campaign.reading import Standing, follow_standing, read_standing
+from steadfleet_cli.campaign.reading import Standing, follow_standing
 from steadfleet_cli.campaign.status_text import counts_text, failure_text, next_steps, wave_state
 from steadfleet_cli.exits import CommandError
 from steadfleet_cli.output import user
@@ -36,11 +37,10 @@ _STYLES = {
 }
 
 
-async def watch(client: Client, name: str) -> Standing:
-    """Show where it stands until it ends, or a person presses q; return what was seen last."""
-    note = ""
-    last = await read_standing(client, name)
-    with _keys() as keys, Live(status_screen(last.status), console=Console(), auto_refresh=False) as live:
+async def watch(client: Client, name: str) -> Standing | None:
+    """Show where it stands until it ends, or a person presses q; return the last look."""
+    note, last = "", None
+    with _keys() as keys, Live(Text(f"campaign {name}"), console=Console(), auto_refresh=False) as live:
         async for event in _either(follow_standing(client, name), keys):
             match event:
                 case "q":
@@ -51,7 +51,7 @@ async def watch(client: Client, name: str) -> Standing:
                     note = event.message
                 case Standing():
                     last = event
-            live.update(status_screen(last.status, note), refresh=True)
+            live.update(status_screen(last.status, note) if last else Text(note), refresh=True)
     return last
 
 
@@ -98,7 +98,12 @@ def _keys() -> Iterator["asyncio.Queue[str]"]:
     pressed: asyncio.Queue[str] = asyncio.Queue()
     before = termios.tcgetattr(descriptor)
     tty.setcbreak(descriptor)
-    loop.add_reader(descriptor, lambda: pressed.put_nowait(sys.stdin.read(1)))
+
+    def read() -> None:
+        for key in os.read(descriptor, 64).decode(errors="replace"):
+            pressed.put_nowait(key)
+
+    loop.add_reader(descriptor, read)
     try:
         yield pressed
     finally:

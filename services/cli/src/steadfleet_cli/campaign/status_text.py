@@ -24,8 +24,8 @@ def status_text(status: CampaignStatus) -> str:
 
 def headline(status: CampaignStatus) -> str:
     """Say it in one line."""
-    reason = f": {status.reason}" if status.reason else ""
-    return f"campaign {status.name} is {status.state}{reason}"
+    reason = f" — {status.reason}" if status.reason else ""
+    return f"campaign {status.name}: {status.state}{reason}"
 
 
 def _lines(status: CampaignStatus) -> Iterator[str]:
