@@ -1,5 +1,6 @@
 """A host is replaced by a fresh one from the exact image, and a bad release never serves."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -23,6 +24,19 @@ async def test_good_release_takes_the_hosts_place(bench: Bench) -> None:
     assert bench.members()[outcome.instance] == host.zone
     assert host.id not in bench.members()
     assert bench.images() == {bench.made.image: 2, image.id: 1}
+    assert bench.shape() == before
+
+
+async def test_hosts_change_side_by_side(bench: Bench) -> None:
+    hold = await bench.hold(surge=3)
+    image, before = bench.image("good-2.0"), bench.shape()
+
+    outcomes = await asyncio.gather(*(bench.run(bench.change(host, image)) for host in await bench.hosts()))
+    await ActivityEnvironment().run(bench.fleet.release_groups, hold)
+
+    assert {outcome.state for outcome in outcomes} == {HostState.CHANGED}
+    assert set(bench.members()) == {outcome.instance for outcome in outcomes}
+    assert bench.images() == {image.id: 3}
     assert bench.shape() == before
 
 

@@ -8,6 +8,7 @@ from integration.fleet.bench import CAMPAIGN, RUN, Bench
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from steadfleet_activities.fleet import listing
 from steadfleet_core.campaign.plan import Plan, Preview
 from steadfleet_core.campaign.policy import HealthChecks, Selector
 from steadfleet_core.campaign.verdict import Sample
@@ -208,14 +209,14 @@ async def _list(bench: Bench, query: FleetQuery) -> FleetListing:
 async def test_listing_says_image_zone_and_the_platforms_health(bench: Bench) -> None:
     await bench.until_targets_are("healthy")
 
-    listing = await _list(bench, FleetQuery())
+    listed = await _list(bench, FleetQuery())
 
-    assert listing.total == 3
-    assert [host.id for host in listing.hosts] == bench.made.instances
-    assert {(host.group, host.image_id, host.image_name, host.health) for host in listing.hosts} == {
+    assert listed.total == 3
+    assert [host.id for host in listed.hosts] == bench.made.instances
+    assert {(host.group, host.image_id, host.image_name, host.health) for host in listed.hosts} == {
         ("web", bench.made.image, "web-1.0", "healthy")
     }
-    assert sorted(host.zone for host in listing.hosts) == bench.made.zones
+    assert sorted(host.zone for host in listed.hosts) == bench.made.zones
 
 
 async def test_listing_of_a_group_without_targets_does_not_know(bench: Bench) -> None:
@@ -223,9 +224,17 @@ async def test_listing_of_a_group_without_targets_does_not_know(bench: Bench) ->
         AutoScalingGroupName="web", TargetGroupARNs=[bench.made.target_group]
     )
 
-    listing = await _list(bench, FleetQuery(name="web"))
+    listed = await _list(bench, FleetQuery(name="web"))
 
-    assert {host.health for host in listing.hosts} == {"unknown"}
+    assert {host.health for host in listed.hosts} == {"unknown"}
+
+
+async def test_long_listing_is_cut_and_counted(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "MOST_LISTED", 2)
+
+    cut = await _list(bench, FleetQuery())
+
+    assert (len(cut.hosts), cut.total) == (2, 3)
 
 
 async def test_listing_by_fleet_name_and_by_selector(bench: Bench) -> None:

@@ -8,6 +8,7 @@ from integration.fleet.bench import Bench
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from steadfleet_activities.fleet import machines
 from steadfleet_core.campaign.plan import Preview
 from steadfleet_core.model import digest_of
 from steadfleet_ports.fleet import ShardRef
@@ -50,6 +51,18 @@ async def test_hosts_are_described_in_pages_not_one_by_one(bench: Bench) -> None
     await bench.preview(image.id)
 
     assert [entry["action"] for entry in bench.calls(since)].count("DescribeInstances") == 1
+
+
+async def test_pages_of_hosts_hold_as_many_as_a_filter_takes(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machines, "PAGE", 2)
+    since = bench.now()
+
+    preview = await bench.preview(bench.made.image)
+
+    assert preview.plan.hosts == 3
+    assert [entry["action"] for entry in bench.calls(since)].count("DescribeInstances") == 2
 
 
 async def test_the_same_fleet_gives_the_same_digest(bench: Bench) -> None:

@@ -51,12 +51,12 @@ async def test_host_that_its_group_ended_is_not_launched_again(bench: Bench) -> 
 async def test_host_that_was_drained_and_detached_serves_again(bench: Bench) -> None:
     """AWS may have forgotten what was launched for it: membership and traffic are looked at, not tags."""
     bench.make_room()
-    host, before = (await bench.hosts())[0], bench.shape()
+    host, image, before = (await bench.hosts())[0], bench.image("good-2.0"), bench.shape()
     bench.aws.autoscaling.detach_instances(
         AutoScalingGroupName="web", InstanceIds=[host.id], ShouldDecrementDesiredCapacity=True
     )
 
-    outcome = await bench.run(bench.restore(bench.change(host, bench.image("good-2.0"))))
+    outcome = await bench.run(bench.restore(bench.change(host, image)))
 
     assert (outcome.state, outcome.instance) == (HostState.RESTORED, host.id)
     assert bench.shape() == before

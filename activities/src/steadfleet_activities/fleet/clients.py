@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import NoRegionError
+
+from steadfleet_core.errors import RefusedError
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling.client import AutoScalingClient
@@ -46,7 +49,12 @@ class Aws:
             "aws_secret_access_key": given.get("AWS_SECRET_ACCESS_KEY"),
             "aws_session_token": given.get("AWS_SESSION_TOKEN"),
         }
-        return cls.connect(slots=slots, **{name: value for name, value in settings.items() if value})
+        try:
+            return cls.connect(slots=slots, **{name: value for name, value in settings.items() if value})
+        except NoRegionError as error:
+            raise RefusedError(
+                "no AWS region is set: a worker serves one region; set AWS_REGION, or a region in the profile"
+            ) from error
 
     @classmethod
     def connect(cls, *, slots: int = SLOTS, **settings: Any) -> Self:
