@@ -68,3 +68,12 @@ def test_the_next_step_names_who_may_approve_which_plan() -> None:
 
     assert "2 must approve, each bob or cleo" in said
     assert "campaign approve web --plan 0123456789ab" in said
+
+
+def test_an_attached_campaign_may_have_been_approved_already() -> None:
+    launch = Launch(campaign="web", workflow_id="campaign/web", attached=True, ui="", plan=PLAN)
+
+    said = launch_text(launch, order())
+
+    assert "attached, nothing was started" in said
+    assert "approve" not in said

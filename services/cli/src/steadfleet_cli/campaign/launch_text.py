@@ -24,7 +24,9 @@ def _lines(launch: Launch, order: CampaignOrder) -> Iterator[str]:
 
 def _next(launch: Launch, order: CampaignOrder) -> Iterator[str]:
     name, approval = launch.campaign, order.policy.spec.approval
-    if approval.required and launch.plan:
+    if launch.attached:
+        yield f"next: campaign status {name}, or campaign watch {name}"
+    elif approval.required and launch.plan:
         who = " or ".join(approval.allowed_approvers) or "somebody other than " + order.requested_by
         count = approval.minimum_approvers
         yield f"next: {count} must approve, each {who}:" if count > 1 else f"next: {who} approves:"
