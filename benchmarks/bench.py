@@ -1,0 +1,137 @@
+"""What the benchmarks share: an engine in memory, a worker of its own process, a table."""
+
+import asyncio
+import os
+import platform
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from temporalio.client import Client
+
+from steadfleet_durable import data_converter
+from steadfleet_workflows.visibility import KEYS
+
+HERE = Path(__file__).parent
+BIN = Path(sys.executable).parent
+_TYPES = {1: "Text", 2: "Keyword", 3: "Int"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement: what, of which fleet, how much, and what it should be."""
+
+    what: str
+    fleet: str
+    measured: str
+    aim: str = ""
+    met: bool | None = None
+
+    def __str__(self) -> str:
+        verdict = "" if self.met is None else ("yes" if self.met else "**no**")
+        return f"| {self.what} | {self.fleet} | {self.measured} | {self.aim} | {verdict} |"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A running engine and its worker."""
+
+    client: Client
+    metrics_port: int
+    worker: int
+
+    async def settled_actions(self) -> float:
+        """Return the server's count of billable actions once it stands still: it counts in batches."""
+        before = -1.0
+        while (now := self._actions()) != before:
+            before = now
+            await asyncio.sleep(2)
+        return now
+
+    def _actions(self) -> float:
+        address = f"http://127.0.0.1:{self.metrics_port}/metrics"
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        counted = (line for line in lines if line.startswith("action{") and "temporal_system" not in line)
+        return sum(float(line.rsplit(" ", 1)[1]) for line in counted)
+
+    def worker_peak_mib(self) -> float:
+        status = Path(f"/proc/{self.worker}/status").read_text(encoding="utf-8")
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
+
+
+@asynccontextmanager
+async def engine_and_worker() -> AsyncIterator[Bench]:
+    """Start both on loopback; the engine keeps its state in memory, which is its fastest form."""
+    port, metrics = free_port(), free_port()
+    command: list[str | Path] = [
+        BIN / "temporal",
+        "server",
+        "start-dev",
+        "--headless",
+        "--port",
+        str(port),
+        "--log-level",
+        "error",
+    ]
+    command += ["--metrics-port", str(metrics), "--http-port", str(free_port())]
+    for key in KEYS:
+        command += ["--search-attribute", f"{key.name}={_TYPES[key.indexed_value_type]}"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as engine:
+        try:
+            client = await _connected(port)
+            environment = {**os.environ, "TEMPORAL_ADDRESS": f"127.0.0.1:{port}"}
+            with subprocess.Popen(
+                [sys.executable, HERE / "bench_worker.py"],
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            ) as worker:
+                if worker.stdout is None or worker.stdout.readline() != "ready\n":
+                    raise RuntimeError("the worker did not start")
+                yield Bench(client, metrics, worker.pid)
+                worker.communicate(timeout=30)
+        finally:
+            engine.terminate()
+
+
+async def _connected(port: int) -> Client:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return await Client.connect(f"127.0.0.1:{port}", data_converter=data_converter())
+        except RuntimeError:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.1)
+
+
+async def timed(work: Callable[[], Awaitable[object]]) -> float:
+    began = time.perf_counter()
+    await work()
+    return time.perf_counter() - began
+
+
+def middle(values: list[float]) -> str:
+    return f"{statistics.median(values):.2f} (of {len(values)}: {min(values):.2f} to {max(values):.2f})"
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def machine() -> str:
+    cores = os.cpu_count()
+    load = os.getloadavg()[0]
+    python = platform.python_version()
+    return f"{cores} cores ({platform.machine()}), Python {python}, load {load:.1f} at the start"

@@ -1,0 +1,40 @@
+"""The engine alone: one activity a host with the same concurrency, and nothing else."""
+
+import asyncio
+
+from temporalio import activity, workflow
+
+from steadfleet_durable.options import LONG
+
+
+@activity.defn
+async def no_op(_host: str) -> None: ...
+
+
+@workflow.defn
+class RawShard:
+    """Run `count` activities, `at_once` in flight."""
+
+    @workflow.run
+    async def run(self, count: int, at_once: int) -> None:
+        slots = asyncio.Semaphore(at_once)
+
+        async def one(number: int) -> None:
+            async with slots:
+                await workflow.execute_activity(no_op, f"i-{number:017x}", **LONG)
+
+        await asyncio.gather(*(one(number) for number in range(count)))
+
+
+@workflow.defn
+class RawCampaign:
+    """Run shards of 500 one after another, as a strict wave does."""
+
+    @workflow.run
+    async def run(self, count: int, at_once: int) -> None:
+        for start in range(0, count, 500):
+            await workflow.execute_child_workflow(
+                RawShard.run,
+                args=[min(500, count - start), at_once],
+                id=f"{workflow.info().workflow_id}/{start}",
+            )
