@@ -85,7 +85,8 @@ def refuse_order(order: CampaignOrder) -> None:
     approval = order.policy.spec.approval
     others = set(approval.allowed_approvers) - {order.requested_by}
     if approval.required and approval.allowed_approvers and len(others) < approval.minimum_approvers:
+        left = f"{len(others)} of {approval.minimum_approvers} approvers"
         raise RefusedError(
-            f"{order.policy.metadata.name}: spec.approval.allowedApprovers — {order.requested_by} requested it and "
-            f"may not approve it, which leaves {len(others)} of {approval.minimum_approvers} approvers: name more"
+            f"{order.policy.metadata.name}: spec.approval.allowedApprovers — {order.requested_by} requested "
+            f"it and may not approve it, which leaves {left}: name more"
         )
