@@ -43,21 +43,33 @@ def hosts_over_zones(count: int) -> list[Host]:
 
 @dataclass
 class FakeFleet(Fleet):
-    """Behaves as told: `bad` hosts fail their change, `stuck` ones cannot be restored.
+    """Behaves as told.
 
-    `gate`, when given, holds every change in flight until it is set. `samples` answers the bake's
-    looks in order; the last answer stays.
+    `bad` hosts fail their change, `stuck` ones cannot be restored, `ill` ones fail every look in a
+    bake. A gate, when given, holds every plan, look, change or restore in flight until it is set, but
+    lets the first `passing` changes through.
+    `samples` answers the bake's looks in order, before anything else is said of them; `break_load`
+    makes so many loads of a shard fail. `broke` says that a wave broke off, so that nobody knows
+    which of its hosts were touched.
     """
 
     hosts: list[Host] = field(default_factory=lambda: hosts_over_zones(24))
     bad: set[str] = field(default_factory=set)
     stuck: set[str] = field(default_factory=set)
+    ill: set[str] = field(default_factory=set)
     gate: asyncio.Event | None = None
+    passing: int = 0
+    restore_gate: asyncio.Event | None = None
+    preview_gate: asyncio.Event | None = None
+    check_gate: asyncio.Event | None = None
     samples: list[Sample] = field(default_factory=list)
     problems: tuple[str, ...] = ()
     findings: list[FleetFindings] = field(default_factory=list)
     refuse: str = ""
+    hold_error: str = ""
     release_error: str = ""
+    adopt_error: str = ""
+    break_load: int = 0
 
     images: dict[str, str] = field(default_factory=dict)
     changes: Counter[str] = field(default_factory=Counter)
@@ -65,7 +77,12 @@ class FakeFleet(Fleet):
     in_flight: Counter[str] = field(default_factory=Counter)
     peak: Counter[str] = field(default_factory=Counter)
     calls: list[str] = field(default_factory=list)
-    started: asyncio.Event = field(default_factory=asyncio.Event)
+    begun: list[str] = field(default_factory=list)
+    failed: set[str] = field(default_factory=set)
+    broke: bool = False
+    looking: int = 0
+    restoring: int = 0
+    checks: list[FleetCheck] = field(default_factory=list)
     shards: dict[tuple[int, int], Shard] = field(default_factory=dict)
 
     def image_of(self, host: str) -> str:
@@ -74,9 +91,15 @@ class FakeFleet(Fleet):
     def on(self, image: str) -> set[str]:
         return {host.id for host in self.hosts if self.image_of(host.id) == image}
 
+    @property
+    def busy(self) -> int:
+        """How many hosts are in flight now."""
+        return sum(self.in_flight[zone] for zone in ZONES)
+
     @activity.defn
     async def preview_plan(self, freeze: Freeze) -> Preview:
         self.calls.append("preview_plan")
+        await _pass(self.preview_gate)
         if self.refuse:
             raise ApplicationError(self.refuse, type="RefusedError", non_retryable=True)
         spec = freeze.order.policy.spec
@@ -88,31 +111,46 @@ class FakeFleet(Fleet):
 
     @activity.defn
     async def load_shard(self, ref: ShardRef) -> Shard:
+        if self.break_load:
+            self.break_load -= 1
+            self.broke = True
+            raise ApplicationError("the store does not answer", non_retryable=True)
         return self.shards[ref.wave, ref.shard]
 
     @activity.defn
     async def check_fleet(self, check: FleetCheck) -> FleetFindings:
         self.calls.append("check_fleet")
+        self.checks.append(check)
+        self.looking += 1
+        try:
+            await _pass(self.check_gate)
+        finally:
+            self.looking -= 1
         return self.findings.pop(0) if self.findings else FleetFindings()
 
     @activity.defn
     async def hold_groups(self, hold: GroupHold) -> None:
         self.calls.append("hold_groups")
+        _fail(self.hold_error)
 
     @activity.defn
     async def release_groups(self, hold: GroupHold) -> None:
         self.calls.append("release_groups")
-        if self.release_error:
-            raise ApplicationError(self.release_error, non_retryable=True)
+        _fail(self.release_error)
 
     @activity.defn
     async def change_host(self, change: HostChange) -> HostOutcome:
         zone, host = change.host.zone, change.host.id
+        self.begun.append(host)
         self._begin(zone)
         try:
-            await self._pass_gate()
+            if self.passing > 0:
+                self.passing -= 1
+            else:
+                await _pass(self.gate)
             self.changes[host] += 1
             if host in self.bad:
+                self.failed.add(host)
                 return HostOutcome(
                     host=host, state=HostState.FAILED, reason="http :8080/healthz answered 500"
                 )
@@ -124,40 +162,59 @@ class FakeFleet(Fleet):
     def _begin(self, zone: str) -> None:
         self.in_flight[zone] += 1
         self.peak[zone] = max(self.peak[zone], self.in_flight[zone])
-        self.peak["all"] = max(self.peak["all"], sum(self.in_flight[zone] for zone in ZONES))
-        self.started.set()
-
-    async def _pass_gate(self) -> None:
-        while self.gate is not None and not self.gate.is_set():
-            activity.heartbeat("held at the gate")
-            try:
-                await asyncio.wait_for(self.gate.wait(), timeout=0.05)
-            except TimeoutError:
-                continue
+        self.peak["all"] = max(self.peak["all"], self.busy)
 
     @activity.defn
     async def restore_host(self, restore: HostRestore) -> HostOutcome:
-        host = restore.host.id
-        self.restores[host] += 1
-        if host in self.stuck:
-            return HostOutcome(host=host, state=HostState.LOST, reason="its before does not answer")
-        self.images[host] = restore.host.before.image_id
-        return HostOutcome(host=host, state=HostState.RESTORED, instance=host)
+        zone, host = restore.host.zone, restore.host.id
+        self._begin(zone)
+        try:
+            self.restoring += 1
+            await _pass(self.restore_gate)
+            self.restoring -= 1
+            self.restores[host] += 1
+            if host in self.stuck:
+                return HostOutcome(host=host, state=HostState.LOST, reason="its before does not answer")
+            self.images[host] = restore.host.before.image_id
+            return HostOutcome(host=host, state=HostState.RESTORED, instance=host)
+        finally:
+            self.in_flight[zone] -= 1
 
     @activity.defn
     async def probe_hosts(self, probe: Probe) -> Sample:
         self.calls.append("probe_hosts")
-        if not self.samples:
-            return Sample(healthy=len(probe.indexes))
-        return self.samples.pop(0) if len(self.samples) > 1 else self.samples[0]
+        if self.samples:
+            return self.samples.pop(0)
+        hosts = self.shards[probe.shard.wave, probe.shard.shard].hosts
+        ill = tuple(index for index in probe.indexes if hosts[index].id in self.ill)
+        return Sample(
+            healthy=len(probe.indexes) - len(ill),
+            unhealthy=ill,
+            reasons=dict.fromkeys(ill, "http :8080/healthz answered 503"),
+        )
 
     @activity.defn
     async def adopt_image(self, adoption: ImageAdoption) -> None:
         self.calls.append("adopt_image")
+        _fail(self.adopt_error)
 
     @activity.defn
     async def list_fleets(self, query: FleetQuery) -> FleetListing:
         return FleetListing(hosts=(), total=len(self.hosts))
+
+
+async def _pass(gate: asyncio.Event | None) -> None:
+    while gate is not None and not gate.is_set():
+        activity.heartbeat("held at the gate")
+        try:
+            await asyncio.wait_for(gate.wait(), timeout=0.05)
+        except TimeoutError:
+            continue
+
+
+def _fail(error: str) -> None:
+    if error:
+        raise ApplicationError(error, non_retryable=True)
 
 
 @dataclass

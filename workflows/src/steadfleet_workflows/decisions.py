@@ -13,14 +13,13 @@ from steadfleet_core.campaign.plan import Plan, PlannedWave
 from steadfleet_core.campaign.policy import RollbackScope
 from steadfleet_core.campaign.wave import Direction, Steering, WaveOrder, WaveProgress, WaveReport
 from steadfleet_core.fleet import HostState
+from steadfleet_core.model import at_most
 from steadfleet_workflows.hosts import root_cause
 from steadfleet_workflows.shown import Shown
 from steadfleet_workflows.steering import steer_child
 from steadfleet_workflows.wave import PatchWave
 
 _Result = TypeVar("_Result")
-
-_UNRESTORED = {HostState.FAILED, HostState.LOST}
 
 
 class EndedError(Exception):
@@ -113,16 +112,16 @@ class Decisions(Shown):
         begun = [wave for wave in reversed(plan.waves) if wave.number in self.book.reports] if plan else []
         for wave in begun if scope is RollbackScope.CAMPAIGN else begun[:1]:
             if plan:
-                await self._restore_wave(plan, wave, {HostState.CHANGED, *_UNRESTORED})
+                await self._restore_wave(plan, wave, {HostState.CHANGED, HostState.FAILED, HostState.LOST})
         raise EndedError(State.ROLLED_BACK)
 
     async def _restore_failed(self) -> None:
-        """Leave no failed host behind; hosts done stay."""
+        """Leave no failed host behind; hosts done stay, and a lost one was tried already."""
         waves = self.book.plan.waves if self.book.plan else ()
         for wave in reversed(waves):
             report = self.book.reports.get(wave.number)
-            if self.book.plan and report and any(report.letters(state) for state in _UNRESTORED):
-                await self._restore_wave(self.book.plan, wave, _UNRESTORED)
+            if self.book.plan and report and report.letters(HostState.FAILED):
+                await self._restore_wave(self.book.plan, wave, {HostState.FAILED})
 
     async def _restore_wave(self, plan: Plan, wave: PlannedWave, which: set[HostState]) -> None:
         """Restore a wave's hosts; when its own stop rule ends it early, a person decides."""
@@ -133,7 +132,8 @@ class Decisions(Shown):
                 return
             await self._restore_once(plan, wave, states)
             left = sum(self.book.reports[wave.number].letters(state) for state in which)
-            if not left:
+            lost = self.book.reports[wave.number].letters(HostState.LOST) if HostState.LOST in which else 0
+            if left == lost <= at_most(self.spec.failure_tolerance.hosts, wave.hosts):
                 return
             await self._halt(f"the rollback of wave {wave.number} stopped: {left} hosts are not restored")
 

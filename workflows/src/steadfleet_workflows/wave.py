@@ -44,10 +44,11 @@ class PatchWave(Steered):
         self.unrestored: dict[int, Counter[str]] = {}
         self.verdict: Verdict | None = None
         self.reason = ""
+        changing = order.direction is Direction.CHANGE
         self.progress = WaveProgress(
             number=order.wave.number,
             direction=order.direction,
-            bake=bake_time(order.spec, order.wave.number),
+            bake=bake_time(order.spec, order.wave.number) if changing else timedelta(0),
             started_at=workflow.now(),
         )
         self._shard: ShardProgress | None = None
@@ -67,7 +68,7 @@ class PatchWave(Steered):
             if not self._ending:
                 await self._run_shard(number)
         self.progress = self.progress.model_copy(update={"changed_at": workflow.now()})
-        if order.direction is Direction.CHANGE and not self._ending and not self._starved:
+        if self.progress.bake and not (self._ending or self._starved):
             await self._bake()
         self._judge()
         await workflow.wait_condition(workflow.all_handlers_finished)
