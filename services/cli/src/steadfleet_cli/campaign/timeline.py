@@ -44,7 +44,7 @@ class Scale:
 
     def x(self, moment: datetime) -> float:
         share = (moment - self.start) / max(self.end - self.start, _LEAST)
-        return round(LEFT + min(max(share, 0), 1) * (WIDTH - LEFT - 20), 1)
+        return round(LEFT + min(max(share, 0), 1) * (WIDTH - LEFT - 40), 1)
 
     def ticks(self) -> Iterator[datetime]:
         for number in range(_TICKS + 1):
