@@ -59,16 +59,15 @@ class Aws:
     @classmethod
     def connect(cls, *, slots: int = SLOTS, **settings: Any) -> Self:
         """Build them from what `boto3.client` takes; `slots` is how many calls may run at once."""
-        session = boto3.Session()
         config = _config(slots, _ATTEMPTS, at_endpoint="endpoint_url" in settings)
         once = _config(slots, 1, at_endpoint="endpoint_url" in settings)
         return cls(
-            ec2=session.client("ec2", config=config, **settings),
-            launcher=session.client("ec2", config=once, **settings),
-            autoscaling=session.client("autoscaling", config=config, **settings),
-            elbv2=session.client("elbv2", config=config, **settings),
-            ssm=session.client("ssm", config=config, **settings),
-            s3=session.client("s3", config=config, **settings),
+            ec2=boto3.client("ec2", config=config, **settings),
+            launcher=boto3.client("ec2", config=once, **settings),
+            autoscaling=boto3.client("autoscaling", config=config, **settings),
+            elbv2=boto3.client("elbv2", config=config, **settings),
+            ssm=boto3.client("ssm", config=config, **settings),
+            s3=boto3.client("s3", config=config, **settings),
         )
 
     @property
