@@ -49,8 +49,8 @@ class FakeFleet(Fleet):
     bake. A gate, when given, holds every plan, look, change or restore in flight until it is set, but
     lets the first `passing` changes through.
     `samples` answers the bake's looks in order, before anything else is said of them; `break_load`
-    makes so many loads of a shard fail. `broke` says that a wave broke off, so that nobody knows
-    which of its hosts were touched.
+    makes so many loads of a shard fail. `broke` says that more was done than is in this
+    record, or that nobody knows which hosts of a wave were touched.
     """
 
     hosts: list[Host] = field(default_factory=lambda: hosts_over_zones(24))

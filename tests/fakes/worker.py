@@ -53,7 +53,7 @@ async def campaign_worker(
     check_record(fleet)
     if await _closed(env):
         assert fleet.busy == 0, "closed with hosts in flight"
-        assert fleet.calls.count("hold_groups") == fleet.calls.count("release_groups")
+        assert ("hold_groups" in fleet.calls) <= (fleet.calls.count("release_groups") == 1)
         assert reservations.reserved in ([], reservations.released), "the fleet was not given back"
 
 
@@ -69,11 +69,11 @@ async def _closed(env: WorkflowEnvironment) -> bool:
 def check_record(fleet: FakeFleet) -> None:
     """Hold what must be true of every campaign, however it ended, against the fake's record."""
     begun = [host for host in fleet.begun if host not in fleet.failed]
-    if not fleet.broke:
+    if not fleet.broke:  # then the fleet's record is whole
         assert len(begun) == len(set(begun)), "a host was changed twice"
         assert set(fleet.restores) <= set(fleet.begun), "a host was restored that was never touched"
-    assert not fleet.begun or "hold_groups" in fleet.calls, "hosts were changed with nothing held"
-    assert "hold_groups" in fleet.calls or "release_groups" not in fleet.calls
+        assert not fleet.begun or "hold_groups" in fleet.calls, "hosts were changed with nothing held"
+        assert "hold_groups" in fleet.calls or "release_groups" not in fleet.calls
 
 
 async def until(condition: Callable[[], Awaitable[bool]] | Callable[[], bool], what: str = "") -> None:

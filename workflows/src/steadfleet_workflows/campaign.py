@@ -200,6 +200,8 @@ class PatchCampaign(Decisions):
     # -- the fleet is held while hosts are changed, and always given back
 
     async def _hold_groups(self, plan: Plan) -> None:
+        if self.book.holding:  # since the run before this one
+            return
         self.book.holding = True  # before: a hold that failed may still have taken effect
         await self._insist(
             "the groups could not be prepared",

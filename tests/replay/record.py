@@ -1,0 +1,117 @@
+"""Record the histories that every later version must replay: `PYTHONPATH=tests python -m replay.record`.
+
+Record anew only when a workflow's commands were meant to change and no released version is in use;
+otherwise keep the old histories and branch by `workflow.patched`.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from temporalio.service import RPCError
+from temporalio.testing import WorkflowEnvironment
+
+from fakes.fleet import FakeFleet, hosts_over_zones
+from fakes.worker import Campaign, campaign_worker, start_campaign, until
+from steadfleet_core.campaign.lifecycle import State
+from steadfleet_durable import data_converter
+
+HISTORIES = Path(__file__).parent / "histories"
+PARTS = ("", *(f"/{wave}{part}" for wave in (1, 2, "1/rollback") for part in ("", "/0")))
+"""The workflows of a campaign of six hosts in two waves: campaign, waves, shards, and a restore."""
+
+
+def fleet(**parts: Any) -> FakeFleet:
+    return FakeFleet(hosts=hosts_over_zones(6), **parts)
+
+
+async def _untouched(campaign: Campaign, fleet: FakeFleet) -> None: ...
+
+
+async def _approve(campaign: Campaign, fleet: FakeFleet) -> None:
+    await campaign.reaches(State.AWAITING_APPROVAL)
+    await campaign.approve()
+
+
+async def _abort_in_flight(campaign: Campaign, fleet: FakeFleet) -> None:
+    await until(lambda: fleet.busy > 0)
+    await campaign.abort()
+
+
+async def _roll_back(campaign: Campaign, fleet: FakeFleet) -> None:
+    await campaign.reaches(State.BAKING)
+    await campaign.rollback()
+
+
+async def _pause_resume_advance(campaign: Campaign, fleet: FakeFleet) -> None:
+    await campaign.reaches(State.BAKING)
+    await campaign.pause()
+    await campaign.reaches(State.PAUSED)
+    await campaign.resume()
+    await campaign.reaches(State.BAKING)
+    await campaign.advance()
+
+
+@dataclass
+class Scenario:
+    """A campaign, and what people do to it."""
+
+    fleet: Callable[[], FakeFleet] = fleet
+    spec: dict[str, Any] = field(default_factory=dict)
+    play: Callable[[Campaign, FakeFleet], Awaitable[None]] = _untouched
+
+
+SCENARIOS = {
+    "succeeded": Scenario(),
+    "failed-and-rolled-back": Scenario(lambda: fleet(bad={"i-00000"})),
+    "rolled-back-by-hand": Scenario(play=_roll_back),
+    "aborted-in-flight": Scenario(lambda: fleet(gate=asyncio.Event()), play=_abort_in_flight),
+    "paused-resumed-advanced": Scenario(play=_pause_resume_advance),
+    "approved": Scenario(spec={"approval": {"required": True}}, play=_approve),
+}
+
+
+async def record(scenario: Scenario) -> dict[str, Any]:
+    """Play a scenario on a server of its own; return the history of each of its workflows."""
+    server = Path(sys.executable).with_name("temporal-test-server")
+    async with await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=str(server), data_converter=data_converter(), identity="test"
+    ) as env:
+        world = scenario.fleet()
+        spec = {"strategy": {"type": "canary", "canary": {"steps": [2, "100%"]}}, "bake": {"time": "1m"}}
+        async with campaign_worker(env, world, identity="test"):
+            campaign = await start_campaign(env, **{**spec, **scenario.spec})
+            await scenario.play(campaign, world)
+            await campaign.report()
+            return {part: history async for part, history in _histories(env, campaign)}
+
+
+async def _histories(env: WorkflowEnvironment, campaign: Campaign) -> AsyncIterator[tuple[str, Any]]:
+    for part in PARTS:
+        workflow = env.client.get_workflow_handle(campaign.handle.id + part)
+        with suppress(RPCError):  # this scenario has no such workflow
+            history = await workflow.fetch_history()
+            yield workflow.id, _scrubbed(json.loads(history.to_json()))
+
+
+def _scrubbed(value: Any) -> Any:
+    """Leave out stack traces: they name files of the machine that recorded."""
+    if isinstance(value, dict):
+        return {key: _scrubbed(part) for key, part in value.items() if key != "stackTrace"}
+    return [_scrubbed(part) for part in value] if isinstance(value, list) else value
+
+
+async def main() -> None:
+    """Write every scenario's histories."""
+    for name, scenario in SCENARIOS.items():
+        text = json.dumps(await record(scenario), separators=(",", ":"))
+        (HISTORIES / f"{name}.json").write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
