@@ -73,7 +73,8 @@ def test_the_task_queue_is_the_one_that_the_command_line_uses() -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"AWS_REGION": ""}, "You must specify a region"),
+        ({"AWS_REGION": ""}, "AWS: no AWS region is set"),
+        ({"AWS_PROFILE": "gone"}, "AWS: The config profile (gone) could not be found"),
         ({"AWS_ENDPOINT_URL": "nowhere"}, "Invalid endpoint: nowhere"),
         ({"STEADFLEET_BUCKET": "No Bucket"}, "STEADFLEET_BUCKET=No Bucket: expected"),
         ({"STEADFLEET_HEALTH_ADDRESS": "8081"}, "STEADFLEET_HEALTH_ADDRESS=8081: expected `host:port`"),

@@ -9,6 +9,7 @@ from temporalio import activity
 from steadfleet_activities.fleet.aws import AwsFleet
 from steadfleet_activities.fleet.clients import Aws
 from steadfleet_activities.fleet.reservation import TemporalReservations
+from steadfleet_core.errors import SteadfleetError
 from steadfleet_durable import WorkerConfigError, register, run_service, serve
 from steadfleet_patch_campaign.settings import Settings
 from steadfleet_ports.fleet import Fleet
@@ -44,9 +45,12 @@ def adapters(settings: Settings, env: Mapping[str, str] | None = None) -> tuple[
     """Build what stands behind the ports; AWS's own variables say which account and region."""
     try:
         aws = Aws.from_environment(env, slots=settings.worker.max_concurrent_activities)
+    except SteadfleetError as error:
+        raise WorkerConfigError(f"AWS: {error}") from error
     except (BotoCoreError, ValueError) as error:  # an endpoint that is no URL is a ValueError
         raise WorkerConfigError(
-            f"AWS: {error} Expected AWS_REGION, credentials, and AWS_ENDPOINT_URL only for a local cloud"
+            f"AWS: {error}; expected AWS's own variables: a profile that exists, and AWS_ENDPOINT_URL only"
+            " for a local cloud"
         ) from error
     return AwsFleet(aws, settings.bucket), WorkerReservations()
 
