@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from steadfleet_cli.exits import ExitCode
-from steadfleet_cli.parts import Addresses
+from steadfleet_cli.parts import Addresses, ask_problem
 from steadfleet_cli.processes import Process, Processes
 
 COMMANDS = Path(sys.executable).parent
@@ -263,3 +263,28 @@ def test_doctor_misses_the_worker_alone(stack: Stack) -> None:
     assert code == ExitCode.UNREACHABLE
     assert [name for name, finding in findings.items() if finding["standing"] == "missing"] == ["worker"]
     assert "nobody polls task queue patch-campaign" in findings["worker"]["found"]
+
+
+def test_doctor_sees_a_versioned_worker_that_is_given_no_work(stack: Stack) -> None:
+    told = stack.up("--free-ports", "--only", "engine", "--only", "cloud")
+    health = f"127.0.0.1:{Addresses.free().health}"
+    version = {"TEMPORAL_DEPLOYMENT_NAME": "patch-campaign", "TEMPORAL_WORKER_BUILD_ID": "v1"}
+    env = stack.env | told["environment"] | version | {"STEADFLEET_HEALTH_ADDRESS": health}
+    worker = stack.processes.start("worker", [str(COMMANDS / "steadfleet-patch-campaign")], env)
+    _await_ready(worker, f"http://{health}/readyz")
+
+    code, findings = stack.doctor()
+
+    assert code == ExitCode.UNREACHABLE
+    assert findings["worker"]["standing"] == "missing"
+    assert findings["worker"]["found"] == "polls, but is given no new work"
+    assert (
+        "set-current-version --deployment-name patch-campaign --build-id v1" in findings["worker"]["advice"]
+    )
+
+
+def _await_ready(worker: Process, url: str) -> None:
+    deadline = time.monotonic() + SOON.total_seconds()
+    while (problem := ask_problem(url)) is not None:
+        assert not worker.exited_within(timedelta(seconds=0.1)), "the worker ended"
+        assert time.monotonic() < deadline, problem
