@@ -9,7 +9,7 @@ import pytest
 
 from fakes.campaigns import BEGAN, failure, first_wave, minutes, receipt, second_wave, standing, status
 from steadfleet_cli.campaign.report_page import report_page, write_page
-from steadfleet_cli.campaign.timeline import LEFT, WIDTH, Scale, spans_of, timeline_svg
+from steadfleet_cli.campaign.timeline import LEFT, RIGHT, WIDTH, Scale, spans_of, timeline_svg
 from steadfleet_cli.exits import CommandError
 from steadfleet_core.campaign.lifecycle import State
 from steadfleet_core.campaign.wave import Direction, WaveProgress
@@ -92,7 +92,7 @@ def test_a_restore_is_a_span_of_its_own() -> None:
 def test_bars_stand_where_their_time_is() -> None:
     picture = ET.fromstring(timeline_svg(status(), BEGAN, minutes(10)))
     bars = list(picture.iter("rect"))
-    minute = (WIDTH - LEFT - 20) / 10
+    minute = (WIDTH - LEFT - RIGHT) / 10
 
     assert [bar.get("class") for bar in bars] == ["changing", "baking", "changing"]
     starts = [(float(bar.get("x", 0)) - LEFT) / minute for bar in bars]
@@ -110,7 +110,7 @@ def test_failures_and_receipts_are_marked() -> None:
 def test_a_moment_outside_stays_on_the_picture() -> None:
     scale = Scale(BEGAN, BEGAN)
 
-    assert (scale.x(minutes(-5)), scale.x(minutes(5))) == (LEFT, WIDTH - 20)
+    assert (scale.x(minutes(-5)), scale.x(minutes(5))) == (LEFT, WIDTH - RIGHT)
 
 
 def test_a_page_that_cannot_be_written_is_said(tmp_path: Path) -> None:

@@ -89,6 +89,19 @@ def test_an_exception_is_told(form: str) -> None:
         assert all(json.loads(line)["exception"] for line in stream.getvalue().splitlines())
 
 
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_an_exception_does_not_tell_the_values_of_variables(form: str) -> None:
+    stream = io.StringIO()
+    configure_logs(stream=stream, env={"STEADFLEET_LOG": form})
+    secret = f"hunter{2}"
+    try:
+        raise ValueError("wrong") if secret else AssertionError
+    except ValueError:
+        get_logger("ours").exception("failed")
+    assert "wrong" in stream.getvalue()
+    assert "hunter2" not in stream.getvalue()
+
+
 def test_text_is_for_eyes() -> None:
     stream = io.StringIO()
     configure_logs(stream=stream, env={"STEADFLEET_LOG": "text"})

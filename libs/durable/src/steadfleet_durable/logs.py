@@ -13,6 +13,11 @@ from temporalio import activity, workflow
 
 LogFormat = Literal["json", "text"]
 
+# Without the values of local variables: credentials may be among them.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+
 
 def get_logger(name: str) -> BoundLogger:
     """
@@ -60,9 +65,13 @@ def log_format(env: Mapping[str, str] | None = None, stream: TextIO | None = Non
 
 def _formatter(form: LogFormat, stream: TextIO) -> logging.Formatter:
     render: list[Processor] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        [_TRACEBACKS, structlog.processors.JSONRenderer()]
         if form == "json"
-        else [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+        else [
+            structlog.dev.ConsoleRenderer(
+                colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
     )
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_shared(),

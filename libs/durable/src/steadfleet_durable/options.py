@@ -65,7 +65,7 @@ SLOW = Options(
 
 # A compensation: it is retried far longer than the step was, for what it leaves behind costs.
 UNDO = Options(
-    start_to_close_timeout=timedelta(minutes=10),
+    start_to_close_timeout=4 * HEARTBEAT_TIMEOUT,
     schedule_to_close_timeout=timedelta(hours=6),
     cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     retry_policy=_retry(timedelta(minutes=1)),

@@ -9,7 +9,7 @@ from steadfleet_cli.campaign.status_text import clock, wave_state
 from steadfleet_core.campaign.report import CampaignStatus
 from steadfleet_core.campaign.wave import Direction, WaveProgress
 
-WIDTH, LEFT, ROW, BAR, TOP = 960, 110, 34, 18, 40
+WIDTH, LEFT, RIGHT, ROW, BAR, TOP = 960, 110, 40, 34, 18, 40
 _TICKS = 6
 _LEAST = timedelta(seconds=1)
 
@@ -44,7 +44,7 @@ class Scale:
 
     def x(self, moment: datetime) -> float:
         share = (moment - self.start) / max(self.end - self.start, _LEAST)
-        return round(LEFT + min(max(share, 0), 1) * (WIDTH - LEFT - 40), 1)
+        return round(LEFT + min(max(share, 0), 1) * (WIDTH - LEFT - RIGHT), 1)
 
     def ticks(self) -> Iterator[datetime]:
         for number in range(_TICKS + 1):
