@@ -132,7 +132,7 @@ async def staged(
     with LocalCloud(state=folder / "cloud", probe_scale=0.1, client_tokens=client_tokens) as cloud:
         create_web(cloud, hosts)
         environment = {**addresses.environment, "AWS_ENDPOINT_URL": cloud.endpoint}
-        environment |= {"STEADFLEET_HEARTBEAT_TIMEOUT": "3s", "STEADFLEET_MAX_HEARTBEAT_THROTTLE": "1s"}
+        environment |= {"STEADFLEET_HEARTBEAT_TIMEOUT": "2s", "STEADFLEET_MAX_HEARTBEAT_THROTTLE": "1s"}
         engine_part, _, worker_part = stack(addresses, folder)
         engine = Killable(engine_part, folder / "engine.log")
         work = Killable(worker_part, folder / "worker.log", environment)
