@@ -45,8 +45,8 @@ def hosts_over_zones(count: int) -> list[Host]:
 class FakeFleet(Fleet):
     """Behaves as told.
 
-    `bad` hosts fail their change, `stuck` ones cannot be restored, `ill` ones fail every look in a
-    bake. A gate, when given, holds every plan, look, change or restore in flight until it is set, but
+    `bad` hosts fail their change, those that `left` their group need none, `stuck` ones cannot be
+    restored, `ill` ones fail every look in a bake. A gate, when given, holds every plan, look, change or restore in flight until it is set, but
     lets the first `passing` changes through.
     `samples` answers the bake's looks in order, before anything else is said of them; `break_load`
     makes so many loads of a shard fail. `broke` says that more was done than is in this
@@ -55,6 +55,7 @@ class FakeFleet(Fleet):
 
     hosts: list[Host] = field(default_factory=lambda: hosts_over_zones(24))
     bad: set[str] = field(default_factory=set)
+    left: set[str] = field(default_factory=set)
     stuck: set[str] = field(default_factory=set)
     ill: set[str] = field(default_factory=set)
     gate: asyncio.Event | None = None
@@ -149,6 +150,8 @@ class FakeFleet(Fleet):
             else:
                 await _pass(self.gate)
             self.changes[host] += 1
+            if host in self.left:
+                return HostOutcome(host=host, state=HostState.UNTOUCHED, reason="it left its group")
             if host in self.bad:
                 self.failed.add(host)
                 return HostOutcome(

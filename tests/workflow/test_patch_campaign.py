@@ -51,3 +51,15 @@ async def test_two_day_bake_lasts_two_days(time_skipping: WorkflowEnvironment) -
     assert report.status.waves[0].baked == timedelta(hours=48)
     assert timedelta(hours=48) <= report.ended_at - report.started_at < timedelta(hours=48, minutes=30)
     assert fleet.calls.count("probe_hosts") <= 201
+
+
+async def test_a_host_that_left_its_group_after_the_freeze_is_no_failure(
+    time_skipping: WorkflowEnvironment,
+) -> None:
+    fleet = FakeFleet(left={"i-00007"})
+    async with campaign_worker(time_skipping, fleet):
+        report = await (await start_campaign(time_skipping)).report()
+
+    assert report.status.state is State.SUCCEEDED
+    assert (report.status.counts.changed, report.status.counts.gone) == (23, 1)
+    assert report.status.failures == ()

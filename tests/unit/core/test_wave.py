@@ -57,7 +57,9 @@ def test_a_report_counts_its_letters_over_all_shards_and_has_its_progress_verdic
 @given(letters, st.integers(0, 30))
 def test_counts_add_up_to_the_total_less_the_hosts_that_stand_failed(states: str, failed: int) -> None:
     counts = tally([states], failed=failed)
-    others = counts.untouched + counts.in_flight + counts.changed + counts.restored + counts.lost
+    others = (
+        counts.untouched + counts.in_flight + counts.changed + counts.restored + counts.lost + counts.gone
+    )
 
     assert counts.total - others == states.count(HostState.FAILED)
     assert counts.failed == failed

@@ -134,6 +134,10 @@ class PatchShard(Steered):
         elif outcome.state is HostState.CHANGED:
             self.window.succeed(host.zone)
             self.states[index] = HostState.CHANGED
+        elif outcome.state is HostState.UNTOUCHED:
+            self.window.succeed(host.zone)
+            self.states[index] = HostState.GONE
+            workflow.logger.warning("%s is left alone: %s", host.id, outcome.reason)
         else:
             self.window.fail(host.zone)
             await self._fail(index, outcome)

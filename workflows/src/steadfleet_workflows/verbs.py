@@ -207,7 +207,8 @@ class Verbs:
 
     def _receipt(self, verb: Verb, request: Request) -> Receipt:
         state = self.state
-        effect = effect_of(verb, state) or ""
+        rolls_back = isinstance(request, Abort) and request.rollback
+        effect = effect_of(Verb.ROLL_BACK if rolls_back else verb, state) or effect_of(verb, state) or ""
         receipt = Receipt(
             verb=verb, by=request.by, reason=request.reason, at=workflow.now(), state=state, effect=effect
         )

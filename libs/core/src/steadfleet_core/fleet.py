@@ -49,6 +49,8 @@ class HostState(StrEnum):
     CHANGED = "c"
     FAILED = "f"
     RESTORED = "r"
+    GONE = "g"
+    """Left its group after the freeze, by a scale-in or a person's hand: nothing to change any more."""
     LOST = "l"
     """Neither changed nor restored: a person must look."""
 

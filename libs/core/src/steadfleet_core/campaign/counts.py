@@ -19,6 +19,7 @@ class Counts(Model):
     failed: int = 0
     restored: int = 0
     lost: int = 0
+    gone: int = 0
 
     def __add__(self, other: Self) -> Self:
         mine, theirs = self.model_dump(), other.model_dump()
@@ -36,4 +37,5 @@ def tally(states: tuple[str, ...] | list[str], *, failed: int) -> Counts:
         failed=failed,
         restored=letters.count(HostState.RESTORED),
         lost=letters.count(HostState.LOST),
+        gone=letters.count(HostState.GONE),
     )

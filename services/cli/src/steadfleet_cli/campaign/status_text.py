@@ -60,7 +60,12 @@ def next_steps(status: CampaignStatus) -> Iterator[str]:
 def counts_text(counts: Counts) -> str:
     """Say what became of the hosts; what did not happen is left out, but for failures."""
     parts = [f"{counts.changed} of {hosts(counts.total)} changed", f"{counts.failed} failed"]
-    rest = {"in flight": counts.in_flight, "restored": counts.restored, "lost": counts.lost}
+    rest = {
+        "in flight": counts.in_flight,
+        "restored": counts.restored,
+        "lost": counts.lost,
+        "gone": counts.gone,
+    }
     return ", ".join([*parts, *(f"{count} {word}" for word, count in rest.items() if count)])
 
 
