@@ -46,8 +46,8 @@ class FakeFleet(Fleet):
     """Behaves as told.
 
     `bad` hosts fail their change, those that `left` their group need none, `stuck` ones cannot be
-    restored, `ill` ones fail every look in a bake. A gate, when given, holds every plan, look, change or restore in flight until it is set, but
-    lets the first `passing` changes through.
+    restored, `ill` ones fail every look in a bake. A gate, when given, holds every plan, look, change
+    or restore in flight until it is set, but lets the first `passing` changes through.
     `samples` answers the bake's looks in order, before anything else is said of them; `break_load`
     makes so many loads of a shard fail. `broke` says that more was done than is in this
     record, or that nobody knows which hosts of a wave were touched.
