@@ -41,7 +41,9 @@ def details(status: CampaignStatus) -> str:
         *[f"{key}: {value}" for key, value in status.labels.items()],
         f"fleet `{status.fleet}` to image `{status.image}` · plan `{(status.plan or 'not frozen yet')[:19]}`",
         "",
-        " · ".join(f"{count} {what}" for what, count in counts.model_dump().items()),
+        " · ".join(
+            f"{count} {what.replace('_', ' ')}" for what, count in counts.model_dump().items() if count
+        ),
         "",
         "| wave | hosts | changed | failed | restored | baked | verdict |",
         "| --- | --- | --- | --- | --- | --- | --- |",
