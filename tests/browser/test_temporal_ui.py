@@ -238,7 +238,7 @@ def test_a_person_finds_a_campaign_reads_its_details_and_holds_it_by_hand(
     assert [[int(cell) for cell in row[:4]] for row in waves] == counts(baking)
     assert counts(baking) == [[1, 1, 1, 0], [2, 2, 2, 0], [3, 9, 0, 0]]
     assert waves[0][-1] == "healthy"
-    photograph(ui, tmp_path, "temporal-ui")
+    photograph(ui, "temporal-ui.png", tmp_path, *kept())
 
     ui.send_signal("pause")
     paused = stack.wait_for(lambda status: status["state"] == "paused")
@@ -246,7 +246,7 @@ def test_a_person_finds_a_campaign_reads_its_details_and_holds_it_by_hand(
     ui.reload()
     text, _ = ui.details(containing="web-2: paused")
     assert "paused by unnamed (signal)" in text
-    photograph(ui, tmp_path, "temporal-ui-paused")
+    photograph(ui, "temporal-ui-paused.png", tmp_path)
 
     ui.send_signal("resume", '{"by": "bea", "reason": "looked at it"}')
     resumed = stack.wait_for(lambda status: status["state"] == "baking")
@@ -276,9 +276,13 @@ def heard(status: Any) -> list[tuple[str, str, str]]:
     return [(receipt["verb"], receipt["by"], receipt["reason"]) for receipt in status["receipts"]]
 
 
-def photograph(ui: WebUi, tmp_path: Path, name: str) -> None:
-    """Keep what is on the screen; with STEADFLEET_SCREENSHOTS set, in that folder too."""
-    kept = os.environ.get("STEADFLEET_SCREENSHOTS")
-    for folder in (tmp_path, *([Path(kept)] if kept else [])):
+def kept() -> list[Path]:
+    """Return the folder where the picture for the README goes, if STEADFLEET_SCREENSHOTS names one."""
+    folder = os.environ.get("STEADFLEET_SCREENSHOTS")
+    return [Path(folder)] if folder else []
+
+
+def photograph(ui: WebUi, name: str, *folders: Path) -> None:
+    for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
-        assert ui.chrome.save_screenshot(str(folder / f"{name}.png"))
+        assert ui.chrome.save_screenshot(str(folder / name))
