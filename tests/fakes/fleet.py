@@ -46,8 +46,8 @@ class FakeFleet(Fleet):
     """Behaves as told.
 
     `bad` hosts fail their change, those that `left` their group need none, `stuck` ones cannot be
-    restored, `ill` ones fail every look in a bake. A gate, when given, holds every plan, look, change
-    or restore in flight until it is set, but lets the first `passing` changes through.
+    restored, `ill` ones fail every look in a bake. A gate, when given, holds what it is named
+    after until it is set; `gate` holds changes, but lets the first `passing` through.
     `samples` answers the bake's looks in order, before anything else is said of them; `break_load`
     makes so many loads of a shard fail. `broke` says that more was done than is in this
     record, or that nobody knows which hosts of a wave were touched.
@@ -63,6 +63,8 @@ class FakeFleet(Fleet):
     restore_gate: asyncio.Event | None = None
     preview_gate: asyncio.Event | None = None
     check_gate: asyncio.Event | None = None
+    release_gate: asyncio.Event | None = None
+    adopt_gate: asyncio.Event | None = None
     samples: list[Sample] = field(default_factory=list)
     problems: tuple[str, ...] = ()
     findings: list[FleetFindings] = field(default_factory=list)
@@ -137,6 +139,7 @@ class FakeFleet(Fleet):
     @activity.defn
     async def release_groups(self, hold: GroupHold) -> None:
         self.calls.append("release_groups")
+        await _pass(self.release_gate)
         _fail(self.release_error)
 
     @activity.defn
@@ -199,6 +202,7 @@ class FakeFleet(Fleet):
     @activity.defn
     async def adopt_image(self, adoption: ImageAdoption) -> None:
         self.calls.append("adopt_image")
+        await _pass(self.adopt_gate)
         _fail(self.adopt_error)
 
     @activity.defn

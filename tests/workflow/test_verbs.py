@@ -216,3 +216,41 @@ async def test_nothing_more_is_accepted_while_an_abort_is_carried_out(
         assert fleet.restore_gate is not None
         fleet.restore_gate.set()
         assert (await campaign.report()).status.state is State.ABORTED
+
+
+@pytest.mark.parametrize("call", ["adopt_image", "release_groups"])
+async def test_nothing_more_is_accepted_while_a_campaign_ends(
+    time_skipping: WorkflowEnvironment, call: str
+) -> None:
+    gate = asyncio.Event()
+    fleet = FakeFleet(adopt_gate=gate) if call == "adopt_image" else FakeFleet(release_gate=gate)
+    async with campaign_worker(time_skipping, fleet):
+        campaign = await start_campaign(time_skipping, bake={"time": "0s"})
+        await until(lambda: call in fleet.calls)
+        for verb in Verb:
+            with pytest.raises(WorkflowUpdateFailedError) as refused:
+                await send(campaign, verb)
+            assert str(refused.value.cause) == (
+                f"RefusedError: cannot {verb}: the campaign is ending as succeeded"
+            )
+        gate.set()
+        report = await campaign.report()
+
+    assert (report.status.state, report.status.reason) == (State.SUCCEEDED, "")
+
+
+async def test_a_bake_that_is_over_cannot_be_advanced(time_skipping: WorkflowEnvironment) -> None:
+    fleet = FakeFleet(check_gate=asyncio.Event())
+    assert fleet.check_gate is not None
+    fleet.check_gate.set()
+    async with campaign_worker(time_skipping, fleet):
+        campaign = await start_campaign(time_skipping)
+        await campaign.reaches(State.BAKING)
+        fleet.check_gate.clear()
+        await campaign.advance()
+        await until(lambda: fleet.looking > 0)
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await campaign.advance()
+        assert "cannot advance while running" in str(refused.value.cause)
+        fleet.check_gate.set()
+        assert (await campaign.report()).status.state is State.SUCCEEDED
