@@ -45,13 +45,14 @@ class Shown(Verbs):
             obligations=tuple(self.book.obligations),
         )
 
-    @workflow.signal
+    @workflow.signal(description="A wave tells its campaign; not for people.")
     async def wave_progress(self, progress: WaveProgress) -> None:
         """Hear of the wave under way; what an earlier wave still says is too late."""
         if self.wave is not None and progress.number == self.wave.number:
             self.wave = progress
             if self.phase in {State.RUNNING, State.BAKING}:
                 self.phase = State.BAKING if progress.baking else State.RUNNING
+            workflow.set_current_details(details(self.status()))  # costs no event
 
     async def _keep_showing(self) -> None:
         while True:

@@ -18,7 +18,7 @@ class Steered:
 
     steering: Steering
 
-    @workflow.signal
+    @workflow.signal(description="A parent steers its child; pause the campaign itself instead.")
     def steer(self, steering: Steering) -> None:
         if steering.number > self.steering.number:
             self.steering = steering

@@ -149,17 +149,17 @@ class Verbs:
 
     # -- the same three, as plain signals: the web UI can send these
 
-    @workflow.signal(name="pause")
+    @workflow.signal(name="pause", description="Start no new host; clocks stand still.")
     def pause_signal(self, request: Request | None = None) -> None:
         if self._makes_sense(Verb.PAUSE):
             self._pause(request or Request())
 
-    @workflow.signal(name="resume")
+    @workflow.signal(name="resume", description="Go on after a pause.")
     def resume_signal(self, request: Request | None = None) -> None:
         if self._makes_sense(Verb.RESUME):
             self._resume(request or Request())
 
-    @workflow.signal(name="abort")
+    @workflow.signal(name="abort", description="Stop and end: hosts in flight are restored.")
     def abort_signal(self, request: Abort | None = None) -> None:
         if self._makes_sense(Verb.ABORT):
             self._abort(request or Abort())

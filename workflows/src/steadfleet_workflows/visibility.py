@@ -1,11 +1,13 @@
 """What a person sees of a campaign without asking a worker: search attributes and details."""
 
+from datetime import timedelta
 from typing import Any
 
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
 from steadfleet_core.campaign.lifecycle import State
 from steadfleet_core.campaign.report import CampaignStatus
+from steadfleet_core.campaign.wave import WaveProgress
 from steadfleet_core.model import format_duration
 
 STATE = SearchAttributeKey.for_keyword("SfState")
@@ -45,15 +47,10 @@ def details(status: CampaignStatus) -> str:
             f"{count} {what.replace('_', ' ')}" for what, count in counts.model_dump().items() if count
         ),
         "",
-        "| wave | hosts | changed | failed | restored | baked | verdict |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        _row("wave", "hosts", "changed", "failed", "restored", "baked", "verdict"),
+        "| ---: | ---: | ---: | ---: | ---: | ---: | --- |",
+        *[_wave_row(wave) for wave in status.waves],
     ]
-    for wave in status.waves:
-        baked = f"{format_duration(wave.baked)} of {format_duration(wave.bake)}" if wave.bake else ""
-        lines.append(
-            f"| {wave.number} | {wave.counts.total} | {wave.counts.changed} | {wave.counts.failed} | "
-            f"{wave.counts.restored} | {baked} | {wave.verdict or ''} |"
-        )
     lines += [f"\n- {failure.host} ({failure.zone}): {failure.reason}" for failure in status.failures[:10]]
     lines += [f"\n**To put right:** {obligation}" for obligation in status.obligations]
     if status.state is State.AWAITING_APPROVAL:
@@ -61,3 +58,17 @@ def details(status: CampaignStatus) -> str:
             f"\n{len(status.approvals)} of {status.approvals_needed} approvals for plan `{status.plan}`"
         )
     return "\n".join(lines)
+
+
+def _wave_row(wave: WaveProgress) -> str:
+    counts = wave.counts
+    baked = timedelta(seconds=round(wave.baked.total_seconds()))
+    bake = f"{format_duration(baked)} of {format_duration(wave.bake)}" if wave.bake else ""
+    return _row(
+        wave.number, counts.total, counts.changed, counts.failed, counts.restored, bake, wave.verdict or ""
+    )
+
+
+def _row(*cells: object) -> str:
+    """Lay out a row; the UI gives tables no padding, so each cell brings its own."""
+    return "|" + "|".join(f" {cell}\u00a0" for cell in cells) + "|"
