@@ -60,7 +60,7 @@ async def throughput(bench: Bench) -> list[Row]:
     """
     ratios, whole, speeds = [], [], []
     for pair in range(PAIRS + 1):
-        raw = partial(bench.client.execute_workflow, RawCampaign.run, args=[1000, 100])
+        raw = partial(bench.client.execute_workflow, RawCampaign.run, args=[1000, 100, 0.0])
         alone = await timed(partial(raw, id=f"raw/{pair}", task_queue=TASK_QUEUE))
         began = time.perf_counter()
         report = await run(bench, f"pair-{pair}", 1000)
@@ -85,16 +85,15 @@ def wave_time(report: CampaignReport) -> float:
 
 
 async def makespan(bench: Bench) -> list[Row]:
-    took = await timed(partial(run, bench, "makespan", 1000, 2.0))
-    ratio = took / (1000 * 2.0 / 100)
+    """Hold both against the ideal: what the engine alone cannot reach here, a campaign cannot either."""
+    ideal = 1000 * 2.0 / 100
+    raw = partial(bench.client.execute_workflow, RawCampaign.run, args=[1000, 100, 2.0])
+    alone = await timed(partial(raw, id="raw/makespan", task_queue=TASK_QUEUE)) / ideal
+    ours = await timed(partial(run, bench, "makespan", 1000, 2.0)) / ideal
+    fleet = f"1,000 {MEMORY}, 2 s each, 100 at once"
     return [
-        Row(
-            "makespan over ideal (2 s a host, 100 at once)",
-            f"1,000 {MEMORY}",
-            f"{ratio:.3f}",
-            "≤ 1.05",
-            ratio <= 1.05,
-        )
+        Row("makespan over ideal", fleet, f"{ours:.3f}", "≤ 1.05", ours <= 1.05),
+        Row("the same, of the engine alone", fleet, f"{alone:.3f}"),
     ]
 
 

@@ -8,7 +8,8 @@ from steadfleet_durable.options import LONG
 
 
 @activity.defn
-async def no_op(_host: str) -> None: ...
+async def no_op(host_time: float) -> None:
+    await asyncio.sleep(host_time)
 
 
 @workflow.defn
@@ -16,14 +17,14 @@ class RawShard:
     """Run `count` activities, `at_once` in flight."""
 
     @workflow.run
-    async def run(self, count: int, at_once: int) -> None:
+    async def run(self, count: int, at_once: int, host_time: float) -> None:
         slots = asyncio.Semaphore(at_once)
 
-        async def one(number: int) -> None:
+        async def one() -> None:
             async with slots:
-                await workflow.execute_activity(no_op, f"i-{number:017x}", **LONG)
+                await workflow.execute_activity(no_op, host_time, **LONG)
 
-        await asyncio.gather(*(one(number) for number in range(count)))
+        await asyncio.gather(*(one() for _ in range(count)))
 
 
 @workflow.defn
@@ -31,10 +32,10 @@ class RawCampaign:
     """Run shards of 500 one after another, as a strict wave does."""
 
     @workflow.run
-    async def run(self, count: int, at_once: int) -> None:
+    async def run(self, count: int, at_once: int, host_time: float) -> None:
         for start in range(0, count, 500):
             await workflow.execute_child_workflow(
                 RawShard.run,
-                args=[min(500, count - start), at_once],
+                args=[min(500, count - start), at_once, host_time],
                 id=f"{workflow.info().workflow_id}/{start}",
             )
