@@ -81,7 +81,7 @@ def _row(wave: WaveProgress) -> tuple[str, ...]:
 def wave_state(wave: WaveProgress) -> str:
     """Say in a few words what the wave does, or how it was judged."""
     if wave.started_at is None:
-        return "waiting"
+        return "not begun"
     if wave.baking and wave.ended_at is None and wave.verdict is None:
         return f"baking, {format_duration(whole(wave.bake - wave.baked))} left"
     if wave.ended_at is None and wave.verdict is None:
