@@ -26,7 +26,7 @@ def test_each_wave_has_a_bar_counts_and_words() -> None:
     first = next(line for line in lines if line.startswith("wave 1"))
     assert "━" in first
     assert [part.strip() for part in first.split("  ") if part][2:] == ["3 of 4", "1 failed", "healthy"]
-    assert any(line.startswith("wave 3") and line.rstrip().endswith("waiting") for line in lines)
+    assert any(line.startswith("wave 3") and line.rstrip().endswith("not begun") for line in lines)
 
 
 def test_the_screen_tells_failures_the_note_and_the_keys() -> None:

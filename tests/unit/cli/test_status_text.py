@@ -45,7 +45,7 @@ def test_a_status_tells_counts_waves_failures_and_receipts() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"started_at": None}, "waiting"),
+        ({"started_at": None}, "not begun"),
         ({}, "changing"),
         ({"baking": True, "baked": timedelta(seconds=30.4)}, "baking, 2m30s left"),
         ({"direction": Direction.RESTORE}, "restoring"),
@@ -108,6 +108,6 @@ def test_the_report_of_an_open_campaign_has_no_end() -> None:
     assert report_document(standing(minutes(9)))["ended_at"] == "2026-03-01T12:09:00+00:00"
 
 
-def test_a_wave_of_the_plan_that_has_not_begun_waits() -> None:
-    assert wave_state(WaveProgress(number=3)) == "waiting"
+def test_a_wave_of_the_plan_that_has_not_begun_says_so() -> None:
+    assert wave_state(WaveProgress(number=3)) == "not begun"
     assert wave_state(first_wave()) == "healthy"
