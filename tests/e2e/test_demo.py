@@ -16,6 +16,11 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 WITHIN = 240
 
 
+def _hear_interrupts() -> None:
+    """Undo that a shell lets what it starts in the background ignore SIGINT: it is inherited."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def demo() -> Iterator[tuple["subprocess.Popen[str]", str]]:
     """Run the demo with a mark in its environment, which all that it starts inherits."""
@@ -27,6 +32,7 @@ def demo() -> Iterator[tuple["subprocess.Popen[str]", str]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=_hear_interrupts,  # noqa: PLW1509  # this process starts no threads
     ) as process:
         try:
             yield process, mark

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from integration.local_cloud.waiting import until
 from moto.ec2.models import ec2_backends
 from temporalio.testing import ActivityEnvironment
 
@@ -63,6 +64,8 @@ class Bench:
         aws.s3.create_bucket(
             Bucket="steadfleet-plans", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
         )
+        # A program that was not up at its first probe is called unhealthy until the next.
+        until(lambda: _target_states(aws, made), lambda states: set(states) == {"healthy"})
         return cls(cloud, aws, AwsFleet(aws), made, releases, scratch)
 
     def image(self, release: str) -> Image:
@@ -234,3 +237,8 @@ class Bench:
             "targets": sorted(self.targets().values()),
             "template": group["LaunchTemplate"]["Version"],
         }
+
+
+def _target_states(aws: Aws, made: Fleet) -> list[str]:
+    health = aws.elbv2.describe_target_health(TargetGroupArn=made.target_group)
+    return [one["TargetHealth"]["State"] for one in health["TargetHealthDescriptions"]]

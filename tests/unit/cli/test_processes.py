@@ -93,7 +93,7 @@ def test_a_pid_file_that_says_nothing_finds_nothing(processes: Processes, conten
 
 
 def test_how_it_ended_and_its_last_words_are_known(processes: Processes) -> None:
-    process = start(processes, "import sys; print('first'); sys.exit('no such thing')")
+    process = start(processes, "import sys; print('first', flush=True); sys.exit('no such thing')")
 
     assert process.exited_within(SOON)
     assert process.exit_status() == 1
