@@ -1,0 +1,1 @@
+"""Statements, bundles, signers, and verification that needs no network."""

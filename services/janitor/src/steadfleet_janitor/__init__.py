@@ -1,0 +1,1 @@
+"""The worker that takes away what a run left behind."""
