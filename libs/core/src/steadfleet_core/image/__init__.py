@@ -1,0 +1,1 @@
+"""Golden images: what a person orders, what is built from it, and when it may be used."""
