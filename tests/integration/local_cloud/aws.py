@@ -14,21 +14,24 @@ from botocore.config import Config
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling.client import AutoScalingClient
+    from mypy_boto3_ebs.client import EBSClient
     from mypy_boto3_ec2.client import EC2Client
     from mypy_boto3_elbv2.client import ElasticLoadBalancingv2Client
+    from mypy_boto3_kms.client import KMSClient
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_ssm.client import SSMClient
 
 RELEASES = Path(__file__).parents[3] / "examples" / "web"
-_SESSION = boto3.Session("local", "local", region_name="eu-west-1")
+_SESSION = boto3.Session("local", "local")
 
 
 class Aws:
     """One client a service, made when first used."""
 
-    def __init__(self, endpoint: str, **config: Any) -> None:
+    def __init__(self, endpoint: str, region: str = "eu-west-1", **config: Any) -> None:
         self._settings: dict[str, Any] = {
             "endpoint_url": endpoint,
+            "region_name": region,
             "config": Config(**{"retries": {"total_max_attempts": 1}} | config),
         }
 
@@ -47,6 +50,14 @@ class Aws:
     @cached_property
     def ssm(self) -> SSMClient:
         return _SESSION.client("ssm", **self._settings)
+
+    @cached_property
+    def ebs(self) -> EBSClient:
+        return _SESSION.client("ebs", **self._settings)
+
+    @cached_property
+    def kms(self) -> KMSClient:
+        return _SESSION.client("kms", **self._settings)
 
     @cached_property
     def s3(self) -> S3Client:

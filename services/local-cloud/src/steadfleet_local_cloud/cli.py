@@ -16,6 +16,7 @@ _endpoint = click.option(
     show_default=True,
     show_envvar=True,
 )
+_region = click.option("--region", help="Which region; home if not given.")
 _output = click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 
 
@@ -27,9 +28,21 @@ def main() -> None:
 @main.command()
 @click.option("--port", default=4566, show_default=True, help="0 picks a free one.")
 @click.option("--state", type=click.Path(path_type=Path), default=Path(".run/local-cloud"), show_default=True)
-@click.option("--region", default="eu-west-1", show_default=True)
+@click.option(
+    "--region",
+    "regions",
+    multiple=True,
+    default=["eu-west-1"],
+    show_default=True,
+    help="Where machines are; repeatable, the first is home.",
+)
 @click.option("--machines", type=click.Choice(["process", "none"]), default="process", show_default=True)
-@click.option("--network", default="127.77.0.0/16", show_default=True, help="A /16 of loopback, or `auto`.")
+@click.option(
+    "--network",
+    default="127.77.0.0/16",
+    show_default=True,
+    help="A /16 of loopback, or `auto`; a second region gets the next.",
+)
 @click.option("--seed", default=0, show_default=True, help="For faults with a probability.")
 @click.option(
     "--probe-scale", default=1.0, show_default=True, help="Multiplies the interval of health probes."
@@ -56,10 +69,11 @@ def image() -> None:
     "--from", "folder", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE")
+@_region
 @_endpoint
-def register(name: str, folder: Path, tags: tuple[str, ...], endpoint: str) -> None:
+def register(name: str, folder: Path, tags: tuple[str, ...], region: str | None, endpoint: str) -> None:
     """Make an image from a folder that holds a program `run` or `run.py`; print its id."""
-    body = {"name": name, "folder": str(folder.absolute()), "tags": _pairs(tags)}
+    body = {"name": name, "folder": str(folder.absolute()), "tags": _pairs(tags), "region": region}
     click.echo(_ask("POST", endpoint, "images", body)["image"])
 
 
@@ -74,11 +88,21 @@ def fleet() -> None:
 @click.option("--size", default=24, show_default=True)
 @click.option("--zones", type=click.IntRange(1, 3), default=3, show_default=True)
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE")
+@_region
 @_output
 @_endpoint
-def create(name: str, image_id: str, tags: tuple[str, ...], output: str, endpoint: str, **shape: int) -> None:
+def create(
+    name: str,
+    image_id: str,
+    tags: tuple[str, ...],
+    output: str,
+    endpoint: str,
+    *,
+    region: str | None,
+    **shape: int,
+) -> None:
     """Make a launch template, a target group that probes /healthz on 8080, and a group over the zones."""
-    region = _ask("GET", endpoint, "health")["region"]
+    region = region or _ask("GET", endpoint, "health")["region"]
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - loads for half a second
 
     from steadfleet_local_cloud.fleet import create_fleet  # noqa: PLC0415
@@ -98,6 +122,7 @@ def fault() -> None:
 @fault.command("add")
 @click.argument("kind", type=click.Choice(_KINDS))
 @click.option("--action", help="Which calls, as a pattern: RunInstances, Detach*.")
+@click.option("--region", help="Calls in which region, as a pattern: eu-*.")
 @click.option("--zone", help="Which zone: eu-west-1a.")
 @click.option("--image", help="Boots from which image.")
 @click.option("--count", type=int, help="How many times; until cleared if not given.")

@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import threading
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
+from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
 
 from steadfleet_local_cloud.auto_scaling import AutoScaling
 from steadfleet_local_cloud.context import Context
@@ -25,7 +27,7 @@ from steadfleet_local_cloud.faults import Fault, Faults, Release
 from steadfleet_local_cloud.images import Images
 from steadfleet_local_cloud.inventory import Inventory, open_region
 from steadfleet_local_cloud.machines import Machine, Machines, NoMachines
-from steadfleet_local_cloud.network import AUTO, Network
+from steadfleet_local_cloud.network import AUTO, claim_networks
 from steadfleet_local_cloud.patches import Patches
 from steadfleet_local_cloud.process_machines import ProcessMachines
 from steadfleet_local_cloud.record import Entry, Record
@@ -44,7 +46,8 @@ class LocalCloud:
 
     moto's state is global to the process, so there is one at a time; when it closes, its
     fleet is gone. `probe_scale` shortens the interval between health probes (AWS allows
-    no less than 5 s); timeouts and thresholds stay as the target group says. Without
+    no less than 5 s); timeouts and thresholds stay as the target group says. `region` is the
+    only one that has machines, or the first of `regions` is home. Without
     `client_tokens` every launch launches, which tests the caller's own look before it creates.
     """
 
@@ -56,6 +59,7 @@ class LocalCloud:
         state: Path | None = None,
         machines: Literal["process", "none"] = "process",
         region: str = DEFAULT_REGION,
+        regions: Sequence[str] = (),
         port: int = 0,
         network: str = AUTO,
         seed: int = 0,
@@ -66,7 +70,7 @@ class LocalCloud:
         try:
             self._claim()
             folder = self._state_folder(state)
-            context = self._build(folder, machines, region, network, seed)
+            context = self._build(folder, machines, _checked(regions or (region,)), network, seed)
             self._context = replace(context, client_tokens=client_tokens)
             self._install(probe_scale)
             self._server = Server(Application(self._context, self._control), port)
@@ -84,14 +88,24 @@ class LocalCloud:
 
     @property
     def region(self) -> str:
+        """The home region, the first."""
         return self._context.region
 
     @property
+    def regions(self) -> tuple[str, ...]:
+        """Those that have machines."""
+        return tuple(self._context.networks)
+
+    @property
     def client_settings(self) -> dict[str, Any]:
-        """What boto3.client() needs to talk to this cloud, whatever the environment says."""
+        """What boto3.client() needs to talk to this cloud's home, whatever the environment says."""
+        return self.client_settings_for(self.region)
+
+    def client_settings_for(self, region: str) -> dict[str, Any]:
+        """Give what boto3.client() needs to talk to one region."""
         return {
             "endpoint_url": self.endpoint,
-            "region_name": self.region,
+            "region_name": region,
             "aws_access_key_id": "local",
             "aws_secret_access_key": "local",
         }
@@ -112,9 +126,11 @@ class LocalCloud:
     def clear_faults(self, fault: Fault | None = None) -> None:
         self._control.clear_faults(fault.id if fault else None)
 
-    def register_image(self, name: str, folder: Path, tags: dict[str, str] | None = None) -> str:
-        """Make an image from a folder with a program `run` or `run.py`; its id."""
-        return self._control.register_image(name, folder, tags or {})
+    def register_image(
+        self, name: str, folder: Path, tags: dict[str, str] | None = None, region: str | None = None
+    ) -> str:
+        """Make an image from a folder with a program `run` or `run.py`, at home or in a region; its id."""
+        return self._control.register_image(name, folder, tags or {}, region)
 
     def record(self, since: int = 0) -> list[Entry]:
         return self._context.record.since(since)
@@ -157,9 +173,10 @@ class LocalCloud:
             ) from error
         return state
 
-    def _build(self, folder: Path, machines: str, region: str, network: str, seed: int) -> Context:
-        held = Network.claim(network)
-        self._closing.callback(held.close)
+    def _build(self, folder: Path, machines: str, regions: Sequence[str], network: str, seed: int) -> Context:
+        networks = claim_networks(regions, network)
+        for held in networks.values():
+            self._closing.callback(held.close)
         record = Record(folder / "record.jsonl")
         self._closing.callback(record.close)
 
@@ -175,8 +192,7 @@ class LocalCloud:
         )
         self._closing.callback(driver.close)
         return Context(
-            region=region,
-            network=held,
+            networks=networks,
             images=images,
             machines=driver,
             faults=Faults(seed),
@@ -196,7 +212,8 @@ class LocalCloud:
         self._closing.callback(RunCommand(self._context, patches).close)
         self._closing.callback(TargetHealth(self._context, patches, probe_scale).close)
         self._control = Control(self._context)
-        open_region(self._context.region)
+        for region in self._context.networks:
+            open_region(region)
 
 
 def _release_claim() -> None:
@@ -205,7 +222,23 @@ def _release_claim() -> None:
 
 def _facts(machine: Machine) -> dict[str, object]:
     order = machine.order
-    return {"address": order.address, "zone": order.zone, "image": order.image_id, "boot_id": machine.boot_id}
+    return {
+        "address": order.address,
+        "region": order.zone[:-1],
+        "zone": order.zone,
+        "image": order.image_id,
+        "boot_id": machine.boot_id,
+    }
+
+
+def _checked(regions: Sequence[str]) -> tuple[str, ...]:
+    known = RegionsAndZonesBackend.zones
+    for region in regions:
+        if region not in known:
+            raise LocalCloudError(f"there is no region {region!r}: write it like {DEFAULT_REGION}")
+    if len(set(regions)) < len(regions):
+        raise LocalCloudError(f"a region is named twice: {', '.join(regions)}")
+    return tuple(regions)
 
 
 def _reset_moto() -> None:

@@ -18,8 +18,7 @@ ACCOUNT = "123456789012"  # moto's own, for any credentials
 class Context:
     """The parts of one cloud, and the lock that every use of moto's state is under."""
 
-    region: str
-    network: Network
+    networks: dict[str, Network]  # by region, the home region first
     images: Images
     machines: Machines
     faults: Faults
@@ -27,3 +26,8 @@ class Context:
     real: bool  # whether machines stand behind instances
     lock: threading.RLock
     client_tokens: bool = True  # whether a launch with a token seen before answers the same instances
+
+    @property
+    def region(self) -> str:
+        """The home region: where what names no region is."""
+        return next(iter(self.networks))

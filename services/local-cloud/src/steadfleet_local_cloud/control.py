@@ -70,10 +70,15 @@ class Control:
         with self._context.lock:
             return take_inventory()
 
-    def register_image(self, name: str, folder: Path, tags: dict[str, str]) -> str:
-        backend = ec2_backends[ACCOUNT][self._context.region]
-        image_id = register_image(self._context, backend, name, folder, tags)
-        self._context.record.append("image", image=image_id, name=name, tags=tags)
+    def register_image(self, name: str, folder: Path, tags: dict[str, str], region: str | None = None) -> str:
+        """Make an image from a folder, in the home region unless another is named."""
+        region = region or self._context.region
+        if region not in self._context.networks:
+            raise LocalCloudError(f"no region {region!r} here: there is {', '.join(self._context.networks)}")
+        image_id = register_image(self._context, ec2_backends[ACCOUNT][region], name, folder, tags)
+        self._context.record.append(
+            "image", event="registered", region=region, image=image_id, name=name, tags=tags
+        )
         return image_id
 
     def add_fault(self, kind: str, **options: Any) -> Fault:
@@ -107,7 +112,9 @@ class Control:
                 "status": "ready",
                 "local": True,
                 "region": self._context.region,
-                "network": str(self._context.network.cidr),
+                "regions": list(self._context.networks),
+                "network": str(self._context.networks[self._context.region].cidr),
+                "networks": {region: str(one.cidr) for region, one in self._context.networks.items()},
                 "machines": "process" if self._context.real else "none",
             }
         )
@@ -126,7 +133,9 @@ class Control:
         return json_answer({"released": self._context.faults.release(name, **body)})
 
     def _register_image(self, body: dict[str, Any], **_: object) -> Answer:
-        image_id = self.register_image(body["name"], Path(body["folder"]), body.get("tags", {}))
+        image_id = self.register_image(
+            body["name"], Path(body["folder"]), body.get("tags", {}), body.get("region")
+        )
         return json_answer({"image": image_id}, 201)
 
 

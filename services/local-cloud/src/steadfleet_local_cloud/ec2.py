@@ -40,11 +40,13 @@ class Ec2:
 
     def _create_default_vpc(self, original: Any, backend: Any) -> Any:
         """Make the machines' network the region's default VPC, with one subnet a zone."""
-        if backend.region_name != self._context.region:
+        network = self._context.networks.get(backend.region_name)
+        if network is None:
             return original(backend)
-        vpc = backend.create_vpc(str(self._context.network.cidr), is_default=True)
+        vpc = backend.create_vpc(str(network.cidr), is_default=True)
         vpc.add_tags({"Name": "local-cloud"})
-        for zone, cidr in self._context.network.subnets(backend.region_name).items():
+        zones = [zone.name for zone in backend.describe_availability_zones()]
+        for zone, cidr in network.subnets(zones).items():
             subnet = backend.create_subnet(vpc.id, str(cidr), availability_zone=zone)
             subnet.default_for_az = "true"
             subnet.add_tags({"Name": f"local-cloud-{zone}"})
@@ -95,11 +97,10 @@ class Ec2:
                 f"The image id '[{image_id}]' has no content in this local cloud: register one with "
                 "`local-cloud image register NAME --from FOLDER`",
             )
-        if subnet is None or not subnet.cidr.subnet_of(self._context.network.cidr):
-            raise EC2ClientError(
-                "Unsupported",
-                f"This local cloud's machines live in {self._context.region}, {self._context.network.cidr}.",
-            )
+        network = self._context.networks.get(backend.region_name)
+        if network is None or subnet is None or not subnet.cidr.subnet_of(network.cidr):
+            homes = ", ".join(f"{region}: {one.cidr}" for region, one in self._context.networks.items())
+            raise EC2ClientError("Unsupported", f"This local cloud's machines live in {homes}.")
 
     def _terminate(self, original: Any, instance: Any) -> Any:
         if instance.state == "terminated":

@@ -32,7 +32,7 @@ CALL_FAULTS = frozenset({Kind.THROTTLE, Kind.ERROR, Kind.LOST, Kind.HOLD})
 BOOT_FAULTS = frozenset({Kind.SLOW_BOOT, Kind.FAILED_BOOT})
 Release = Literal["continue", "drop"]
 _DEFAULT_BOOT_SECONDS = 10.0
-_OPTIONS = {"action", "zone", "image", "count", "probability", "after", "seconds", "when", "seed"}
+_OPTIONS = {"action", "region", "zone", "image", "count", "probability", "after", "seconds", "when", "seed"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ class Fault:
     id: str
     kind: Kind
     action: str = "*"
+    region: str = "*"
     zone: str = "*"
     image: str = "*"
     count: int | None = None
@@ -163,7 +164,10 @@ class Faults:
             return [
                 fault
                 for fault in self._faults.values()
-                if fault.kind in CALL_FAULTS and fnmatchcase(call.action, fault.action) and fault.strikes()
+                if fault.kind in CALL_FAULTS
+                and fnmatchcase(call.action, fault.action)
+                and fnmatchcase(call.region, fault.region)
+                and fault.strikes()
             ]
 
     def strike_boot(self, zone: str, image_id: str) -> Boot:

@@ -1,10 +1,12 @@
-"""The loopback network whose addresses are the machines' own."""
+"""The loopback networks whose addresses are the machines' own: one for each region."""
 
 from __future__ import annotations
 
 import errno
 import ipaddress
 import socket
+from collections.abc import Sequence
+from contextlib import ExitStack
 
 from steadfleet_local_cloud.errors import NetworkTakenError
 
@@ -12,7 +14,7 @@ DEFAULT_NETWORK = "127.77.0.0/16"
 AUTO = "auto"
 _LOCK_PORT = 4566
 _AUTO_RANGE = range(64, 127)
-ZONES = "abc"
+_ZONES = 3
 
 
 class Network:
@@ -57,13 +59,29 @@ class Network:
             ) from error
         return cls(cidr, lock)
 
-    def subnets(self, region: str) -> dict[str, ipaddress.IPv4Network]:
-        """Zone name to its quarter of the network; the last quarter is kept free."""
-        quarters = self.cidr.subnets(prefixlen_diff=2)
-        return {f"{region}{letter}": quarter for letter, quarter in zip(ZONES, quarters, strict=False)}
+    def subnets(self, zones: Sequence[str]) -> dict[str, ipaddress.IPv4Network]:
+        """Name the first three zones, each with a quarter of the network; the last quarter is kept free."""
+        return dict(zip(zones[:_ZONES], self.cidr.subnets(prefixlen_diff=2), strict=False))
 
     def close(self) -> None:
         self._lock.close()
+
+
+def claim_networks(regions: Sequence[str], wanted: str) -> dict[str, Network]:
+    """Take a network for each region: the wanted one and those after it, or with `auto` any that are free."""
+    claimed: dict[str, Network] = {}
+    with ExitStack() as undo:
+        for number, region in enumerate(regions):
+            claimed[region] = Network.claim(wanted if wanted == AUTO else _after(_checked(wanted), number))
+            undo.callback(claimed[region].close)
+        undo.pop_all()
+    return claimed
+
+
+def _after(first: ipaddress.IPv4Network, number: int) -> str:
+    return str(
+        ipaddress.IPv4Network((int(first.network_address) + number * first.num_addresses, first.prefixlen))
+    )
 
 
 def _checked(wanted: str) -> ipaddress.IPv4Network:

@@ -74,7 +74,11 @@ class Application:
         except Exception as error:  # noqa: BLE001 - logged, recorded, and told to the caller
             _log.exception("a defect, or a call that moto does not know: %s %s", call.service, call.action)
             self._context.record.append(
-                "error", service=call.service, action=call.action, error=f"{type(error).__name__}: {error}"
+                "error",
+                service=call.service,
+                region=call.region,
+                action=call.action,
+                error=f"{type(error).__name__}: {error}",
             )
             return answers.defect(call, error)
 
