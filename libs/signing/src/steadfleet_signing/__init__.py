@@ -1,1 +1,47 @@
-"""Statements, bundles, signers, and verification that needs no network."""
+"""Statements, bundles, and verification that needs no network.
+
+`steadfleet_signing.signers` is for the signer service alone, and is not among these names.
+
+>>> statement = Statement(subjects=(image,), predicate_type=PLAIN_SIGNATURE)
+>>> trust = TrustMaterial.of(read_contract(text, "trust.yaml", TrustPolicy))
+>>> verify_bundle(raw, trust).signer
+"""
+
+from steadfleet_signing.bundle import BUNDLE_TYPE, Bundle
+from steadfleet_signing.errors import SigningError, StatementError, VerificationError
+from steadfleet_signing.statement import (
+    CYCLONEDX,
+    PLAIN_SIGNATURE,
+    SLSA_PROVENANCE,
+    TEST_RESULT,
+    VERIFICATION_SUMMARY,
+    Statement,
+    Subject,
+)
+from steadfleet_signing.trust import Environment, KeyIdentity, OidcIdentity, TrustMaterial, TrustPolicy
+from steadfleet_signing.verify import Attestation, Refused, Verified, examine, verify_bundle
+
+__all__ = [
+    "BUNDLE_TYPE",
+    "CYCLONEDX",
+    "PLAIN_SIGNATURE",
+    "SLSA_PROVENANCE",
+    "TEST_RESULT",
+    "VERIFICATION_SUMMARY",
+    "Attestation",
+    "Bundle",
+    "Environment",
+    "KeyIdentity",
+    "OidcIdentity",
+    "Refused",
+    "SigningError",
+    "Statement",
+    "StatementError",
+    "Subject",
+    "TrustMaterial",
+    "TrustPolicy",
+    "VerificationError",
+    "Verified",
+    "examine",
+    "verify_bundle",
+]

@@ -1,0 +1,59 @@
+"""Verify bundles that carry a Fulcio certificate, with Sigstore's own client, offline.
+
+Imported only where a policy trusts identities: it loads Sigstore's client.
+"""
+
+from datetime import UTC, datetime
+
+from cryptography.x509 import Certificate
+from sigstore.errors import VerificationError as SigstoreVerificationError
+from sigstore.models import Bundle as SigstoreBundle
+from sigstore.models import TrustedRoot
+from sigstore.verify import Verifier
+from sigstore.verify.policy import Identity as ExactIdentity
+from sigstore_models.trustroot.v1 import TrustedRoot as TrustedRootMessage
+
+from steadfleet_signing.bundle import Bundle
+from steadfleet_signing.errors import UntrustedIdentityError
+from steadfleet_signing.trust import OidcIdentity, TrustedIdentity, TrustMaterial
+
+
+class _OneOf:
+    """Accept a certificate of exactly one of the policy's identities, and remember which."""
+
+    def __init__(self, identities: tuple[TrustedIdentity, ...]) -> None:
+        self._identities = identities
+        self.found: OidcIdentity | None = None
+
+    def verify(self, cert: Certificate) -> None:
+        refusals = []
+        for entry in self._identities:
+            try:
+                ExactIdentity(identity=entry.subject, issuer=entry.issuer).verify(cert)
+            except SigstoreVerificationError as error:
+                refusals.append(str(error))
+                continue
+            self.found = entry.identity
+            return
+        raise SigstoreVerificationError("; ".join(refusals))
+
+
+def verify_certificate_bundle(
+    read: Bundle, trust: TrustMaterial
+) -> tuple[OidcIdentity, tuple[datetime, ...]]:
+    """Return who signed, and when the log promised to have seen it, if it did (Rekor v1)."""
+    identity = _OneOf(trust.policy.spec.identities)
+    try:
+        # Written anew: so what Sigstore verifies is what we have read, not what it would read.
+        bundle = SigstoreBundle.from_json(read.to_json())
+        root = TrustedRoot(TrustedRootMessage.from_json(trust.trusted_root or b""))
+        Verifier(trusted_root=root).verify_dsse(bundle, identity)
+    except Exception as error:  # the bundle is a stranger's: its parsers raise what they like
+        raise UntrustedIdentityError(
+            f"its certificate proves nothing: {str(error) or type(error).__name__}"
+        ) from error
+    if identity.found is None:
+        raise UntrustedIdentityError("its certificate was not compared with the policy's identities")
+    entry = bundle.log_entry._inner  # noqa: SLF001  # only the message says what the log promised
+    promised = entry.integrated_time if entry.inclusion_promise else None
+    return identity.found, (datetime.fromtimestamp(promised, UTC),) if promised else ()
