@@ -1,4 +1,4 @@
-"""What a person sees of a campaign without asking a worker: search attributes and details."""
+"""What a person sees without asking a worker: search attributes and details."""
 
 from datetime import timedelta
 from typing import Any
@@ -8,6 +8,7 @@ from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 from steadfleet_core.campaign.lifecycle import State
 from steadfleet_core.campaign.report import CampaignStatus
 from steadfleet_core.campaign.wave import WaveProgress
+from steadfleet_core.image.report import ImageStatus
 from steadfleet_core.model import format_duration
 
 STATE = SearchAttributeKey.for_keyword("SfState")
@@ -17,8 +18,11 @@ WAVE = SearchAttributeKey.for_int("SfWave")
 CHANGED = SearchAttributeKey.for_int("SfChanged")
 FAILED = SearchAttributeKey.for_int("SfFailed")
 
+FAMILY = SearchAttributeKey.for_keyword("SfFamily")
+VERSION = SearchAttributeKey.for_keyword("SfVersion")
+
 # SQL visibility has room for three Int and three Text attributes a namespace, and ten Keyword.
-KEYS = (STATE, FLEET, REASON, WAVE, CHANGED, FAILED)
+KEYS = (STATE, FLEET, REASON, WAVE, CHANGED, FAILED, FAMILY, VERSION)
 
 LONGEST_REASON = 500  # characters; the server refuses values over 2048 bytes
 
@@ -57,6 +61,42 @@ def details(status: CampaignStatus) -> str:
         lines.append(
             f"\n{len(status.approvals)} of {status.approvals_needed} approvals for plan `{status.plan}`"
         )
+    return "\n".join(lines)
+
+
+def image_attributes(status: ImageStatus) -> list[SearchAttributeUpdate[Any]]:
+    return [
+        STATE.value_set(status.state.value),
+        REASON.value_set(status.reason[:LONGEST_REASON]),
+        FAMILY.value_set(status.family),
+        VERSION.value_set(status.version),
+    ]
+
+
+def image_details(status: ImageStatus) -> str:
+    """Describe a build in markdown, for the Temporal UI."""
+    lines = [
+        f"**{status.family} {status.version}: {status.state}**"
+        + (f": {status.reason}" if status.reason else ""),
+        "",
+        *[f"{key}: {value}" for key, value in status.labels.items()],
+    ]
+    if status.base:
+        lines.append(f"built on `{status.base.id}` · inputs `{(status.key or '')[:19]}`")
+    if status.built:
+        lines.append(f"image `{status.built.id}` · packer's log `{(status.built.log or 'none')[:19]}`")
+    if status.examination:
+        results = status.examination.results
+        failed = len(status.examination.failures)
+        lines.append(f"tests: {len(results) - failed} passed, {failed} did not")
+        lines.append(f"{status.examination.components} packages in the SBOM")
+    if status.gate:
+        lines.append(f"advisories: {status.gate.blocking} block, {status.gate.waived} waived")
+    if status.places:
+        lines += ["", _row("place", "required", "image", "state"), "| --- | --- | --- | --- |"]
+        lines += [_row(one.name, one.required, one.id, one.reason or one.state) for one in status.places]
+    lines += [f"\n{warning}" for warning in status.warnings]
+    lines += [f"\n**To put right:** {obligation}" for obligation in status.obligations]
     return "\n".join(lines)
 
 

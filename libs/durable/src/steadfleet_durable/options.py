@@ -1,6 +1,7 @@
 """Named policies for activities: no timeout is written anywhere else."""
 
 import os
+from dataclasses import replace
 from datetime import timedelta
 from typing import TypedDict
 
@@ -17,6 +18,8 @@ class Options(TypedDict, total=False):
     Names and summaries are not here, so a call can still pass `summary=` beside the policy.
     """
 
+    task_queue: str
+
     schedule_to_close_timeout: timedelta
     start_to_close_timeout: timedelta
     heartbeat_timeout: timedelta
@@ -30,6 +33,20 @@ def _retry(longest: timedelta) -> RetryPolicy:
         maximum_interval=longest,
         # A result over 2 MB is as large the next time.
         non_retryable_error_types=["PayloadsTooLarge"],
+    )
+
+
+def within(options: Options, time_limit: timedelta, attempts: int = 0) -> Options:
+    """Return the policy with the order's own time limit for an attempt; 0 attempts is no bound."""
+    retry = replace(options["retry_policy"], maximum_attempts=attempts)
+    whole = max(options["schedule_to_close_timeout"], time_limit * max(attempts, 2))
+    return Options(
+        **{
+            **options,
+            "start_to_close_timeout": time_limit,
+            "schedule_to_close_timeout": whole,
+            "retry_policy": retry,
+        }
     )
 
 

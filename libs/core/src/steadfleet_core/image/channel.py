@@ -1,5 +1,6 @@
 """Channels: named pointers to versions, how they move, and what must hold before they do. Pure."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -85,3 +86,72 @@ class PromotionReceipt(Model):
     previous: str = ""
     version: str = ""
     reasons: tuple[str, ...] = ()
+
+
+RULES: Mapping[Channel, ChannelRule] = {
+    Channel.DEV: ChannelRule(),
+    Channel.STAGING: ChannelRule(demands=(Demand.SIGNATURE,)),
+    Channel.PROD: ChannelRule(demands=tuple(Demand), approvals=1),
+}
+"""What each channel wants. They are not the contract's to loosen: who builds is not who judges."""
+
+MOST_HISTORY = 100
+
+
+def target_of(status: ChannelStatus, promotion: Promotion) -> str:
+    """Return the version that is meant: a rollback's is the one that the channel stood at before."""
+    if promotion.verb is PromotionVerb.PROMOTE:
+        return promotion.version
+    return next((one.version for one in status.history if one.version != status.version), "")
+
+
+def objection(status: ChannelStatus, promotion: Promotion) -> str | None:
+    """Say why the channel may not be moved so, whatever the image is; None if it may."""
+    here = f"channel {status.channel} of {status.family}"
+    stands = status.version or "nothing"
+    if promotion.expected is not None and promotion.expected != status.version:
+        return (
+            f"{here} stands at {stands}, expected {promotion.expected or 'nothing'}: somebody moved it; "
+            "look again, and say what you expect now"
+        )
+    target = target_of(status, promotion)
+    if promotion.verb is PromotionVerb.ROLL_BACK:
+        return None if target else f"{here} has stood at nothing before {stands}: there is no way back"
+    if status.version and precedence(target) < precedence(status.version):
+        return f"{here} stands at {stands}, which is newer than {target}: roll back to go back"
+    return None
+
+
+def assign(
+    status: ChannelStatus, promotion: Promotion, approved_by: tuple[str, ...], at: datetime
+) -> ChannelStatus:
+    """Move the channel, and remember it."""
+    entry = Assignment(
+        version=target_of(status, promotion),
+        by=promotion.by,
+        approved_by=approved_by,
+        reason=promotion.reason,
+        verb=promotion.verb,
+        at=at,
+    )
+    history = (entry, *status.history)[:MOST_HISTORY]
+    return status.model_copy(update={"version": entry.version, "proposal": None, "history": history})
+
+
+def consider(status: ChannelStatus, promotion: Promotion, at: datetime) -> ChannelStatus:
+    """Take an order that needs approvals: a proposal, or the approval of the same one by another person."""
+    pending = status.proposal
+    if pending is None or pending.version != promotion.version:
+        pending = Proposal(version=promotion.version, by=promotion.by, reason=promotion.reason, at=at)
+    elif promotion.by not in (pending.by, *pending.approved_by):
+        pending = pending.model_copy(update={"approved_by": (*pending.approved_by, promotion.by)})
+    return status.model_copy(update={"proposal": pending})
+
+
+def precedence(version: str) -> tuple[tuple[int, ...], bool, tuple[tuple[bool, int, str], ...]]:
+    """Order versions as semver.org's point 11 does: a pre-release comes before its release."""
+    numbers, _, pre = version.partition("-")
+    parts = tuple(
+        (not one.isdecimal(), int(one) if one.isdecimal() else 0, one) for one in pre.split(".") if one
+    )
+    return tuple(int(number) for number in numbers.split(".")), not pre, parts
