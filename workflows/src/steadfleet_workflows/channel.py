@@ -57,7 +57,7 @@ class ImageChannel:
             return self._move(promotion)
 
     def _move(self, promotion: Promotion) -> PromotionReceipt:
-        previous, approved_by = self.held.version, ()
+        previous, approved_by = self.held.version, tuple[str, ...]()
         needed = RULES[self.held.channel].approvals if promotion.verb is PromotionVerb.PROMOTE else 0
         if needed:
             self.held = consider(self.held, promotion, workflow.now())
