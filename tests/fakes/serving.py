@@ -1,7 +1,9 @@
 """A small HTTP server on loopback, for fakes that others reach over the wire."""
 
 import json
+import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -72,13 +74,21 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: a test reads what was asked, not a log."""
 
 
+class _Server(ThreadingHTTPServer):
+    # A client that keeps its connection open must not keep the test from ending.
+    block_on_close = False
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say what broke in answering, but not that a client hung up."""
+        if not isinstance(sys.exception(), ConnectionError):
+            traceback.print_exc()
+
+
 @contextmanager
 def serving(answering: Answering) -> Iterator[str]:
     """Give the `host:port` at which `answering` is asked, each request in a thread of its own."""
     handler = type("Handler", (_Handler,), {"answering": staticmethod(answering)})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        # A client that keeps its connection open must not keep the test from ending.
-        server.block_on_close = False
+    with _Server(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
