@@ -22,9 +22,10 @@ Account = Annotated[
     StringConstraints(pattern=r"^[0-9]{12}$"),
     Field(description="an AWS account of 12 digits, in quotes"),
 ]
+_PART = r"([^/.][^/]*|\.([^/.][^/]*)?|\.\.[^/]+)"  # of a path: anything but nothing and `..`
 RelativePath = Annotated[
     str,
-    StringConstraints(pattern=r"^(?!/)(?!.*(^|/)\.\.(/|$)).+$"),
+    StringConstraints(pattern=rf"^{_PART}(/{_PART})*/?$"),
     Field(description="a path below the folder of this file"),
 ]
 TimeLimit = Annotated[Duration, between(timedelta(seconds=1), LONGEST)]
