@@ -15,7 +15,7 @@ from sigstore_models.trustroot.v1 import TrustedRoot as TrustedRootMessage
 
 from steadfleet_signing.bundle import Bundle
 from steadfleet_signing.errors import UntrustedIdentityError
-from steadfleet_signing.trust import OidcIdentity, TrustedIdentity, TrustMaterial
+from steadfleet_signing.trust import OidcIdentity, TrustedIdentity
 
 
 class _OneOf:
@@ -38,22 +38,25 @@ class _OneOf:
         raise SigstoreVerificationError("; ".join(refusals))
 
 
-def verify_certificate_bundle(
-    read: Bundle, trust: TrustMaterial
+def verify_certificate(
+    read: Bundle, trusted_root: bytes, identities: tuple[TrustedIdentity, ...]
 ) -> tuple[OidcIdentity, tuple[datetime, ...]]:
-    """Return who signed, and when the log promised to have seen it, if it did (Rekor v1)."""
-    identity = _OneOf(trust.policy.spec.identities)
+    """Return which of the identities signed, and when the log promised to have seen it, if it did.
+
+    Raises:
+        UntrustedIdentityError: none did, or nothing proves it.
+    """
+    identity = _OneOf(identities)
     try:
         # Written anew: so what Sigstore verifies is what we have read, not what it would read.
         bundle = SigstoreBundle.from_json(read.to_json())
-        root = TrustedRoot(TrustedRootMessage.from_json(trust.trusted_root or b""))
+        root = TrustedRoot(TrustedRootMessage.from_json(trusted_root))
         Verifier(trusted_root=root).verify_dsse(bundle, identity)
     except Exception as error:  # the bundle is a stranger's: its parsers raise what they like
-        raise UntrustedIdentityError(
-            f"its certificate proves nothing: {str(error) or type(error).__name__}"
-        ) from error
+        why = str(error) or type(error).__name__
+        raise UntrustedIdentityError(f"its certificate proves nothing: {why}") from error
     if identity.found is None:
         raise UntrustedIdentityError("its certificate was not compared with the policy's identities")
-    entry = bundle.log_entry._inner  # noqa: SLF001  # only the message says what the log promised
+    entry = bundle.log_entry._inner  # noqa: SLF001  # it has no public name
     promised = entry.integrated_time if entry.inclusion_promise else None
     return identity.found, (datetime.fromtimestamp(promised, UTC),) if promised else ()

@@ -85,9 +85,9 @@ def verify_bundle(raw: bytes, trust: TrustMaterial, *, now: datetime | None = No
         signer = key.identity
     else:
         # Imported here: a fleet that trusts keys never loads Sigstore's client.
-        from steadfleet_signing.keyless import verify_certificate_bundle  # noqa: PLC0415
+        from steadfleet_signing.keyless import verify_certificate  # noqa: PLC0415
 
-        signer, promised = verify_certificate_bundle(bundle, trust)
+        signer, promised = verify_certificate(bundle, trust.trusted_root or b"", trust.policy.spec.identities)
         times += promised
     return Verified(
         bundle=digest_of(raw), signer=signer, statement=_statement(bundle), times=times, notes=notes

@@ -10,12 +10,19 @@ from steadfleet_signing import publickey
 from steadfleet_signing.bundle import PAYLOAD_TYPE, Bundle, Envelope, Signature, pae
 from steadfleet_signing.errors import SelfCheckError, SigningError
 from steadfleet_signing.signers.signer import Signer
+from steadfleet_signing.signers.witness import TimestampWitness
 from steadfleet_signing.statement import Statement
 from steadfleet_signing.trust import KeyIdentity
 
 
 class KeySigner(Signer):
-    """Signs with one P-256 key. A Rekor log is not asked: log entries are for keyless signing."""
+    """Signs with one P-256 key, and has a `witness` date the signature, if there is one.
+
+    No Rekor log is asked: log entries are for keyless signing.
+    """
+
+    def __init__(self, witness: TimestampWitness | None = None) -> None:
+        self._witness = witness
 
     @property
     @abstractmethod
@@ -42,7 +49,8 @@ class KeySigner(Signer):
         envelope = Envelope(
             payload=statement, payload_type=PAYLOAD_TYPE, signatures=(Signature(sig=signature),)
         )
-        return Bundle.of_key(envelope, publickey.hint(self.public_key)).to_json()
+        timestamps = (self._witness.timestamp(signature),) if self._witness else ()
+        return Bundle.of_key(envelope, publickey.hint(self.public_key), timestamps).to_json()
 
 
 class LocalKeySigner(KeySigner):
@@ -50,12 +58,15 @@ class LocalKeySigner(KeySigner):
 
     development_only: ClassVar[bool] = True
 
-    def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
+    def __init__(self, key: ec.EllipticCurvePrivateKey, witness: TimestampWitness | None = None) -> None:
+        super().__init__(witness)
         publickey.require_p256(key.public_key())
         self._key = key
 
     @classmethod
-    def from_pem(cls, pem: bytes, password: bytes | None = None) -> Self:
+    def from_pem(
+        cls, pem: bytes, password: bytes | None = None, *, witness: TimestampWitness | None = None
+    ) -> Self:
         """Read a P-256 private key, or raise SigningError; its content is never in the message."""
         try:
             key = serialization.load_pem_private_key(pem, password)
@@ -65,7 +76,7 @@ class LocalKeySigner(KeySigner):
             ) from error
         if not (isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1)):
             raise SigningError("the signing key is of another kind: expected ECDSA P-256")
-        return cls(key)
+        return cls(key, witness)
 
     @property
     def public_key(self) -> ec.EllipticCurvePublicKey:
