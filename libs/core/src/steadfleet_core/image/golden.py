@@ -28,6 +28,8 @@ RelativePath = Annotated[
     StringConstraints(pattern=rf"^{_PART}(/{_PART})*/?$"),
     Field(description="a path below the folder of this file"),
 ]
+Line = Annotated[str, StringConstraints(pattern=r"^[^\r\n]+$"), Field(description="text of one line")]
+Day = Annotated[date, Field(description="a day such as 2027-01-31")]
 TimeLimit = Annotated[Duration, between(timedelta(seconds=1), LONGEST)]
 
 
@@ -127,10 +129,10 @@ class FileTest(NamedCheck):
     path: str = Field(pattern=r"^/", description="an absolute path")
     absent: bool = False
     mode: str | None = Field(
-        default=None, pattern=r"^0[0-7]{3}$", description='a mode such as "0644", in quotes'
+        default=None, pattern=r"^[0-7]{4}$", description='a mode such as "0644", in quotes'
     )
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", description="64 hexadecimal digits")
-    contains: Text | None = None
+    contains: Line | None = None
 
     @model_validator(mode="after")
     def _nothing_ignored(self) -> Self:
@@ -178,7 +180,7 @@ class Waiver(Contract):
     id: Text
     package: Text | None = None
     reason: Text
-    expires: date
+    expires: Day
 
 
 class VulnerabilityGate(Contract):
