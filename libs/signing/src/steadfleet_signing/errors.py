@@ -19,9 +19,20 @@ SteadfleetError
 
 from steadfleet_core.errors import SteadfleetError
 
+MOST_SHOWN = 1000
+
+
+def one_line(text: str) -> str:
+    """Keep what a stranger wrote from breaking a line of a log, reaching a terminal or filling either."""
+    plain = "".join(sign if sign.isprintable() else " " for sign in text[:MOST_SHOWN])
+    return plain if len(text) <= MOST_SHOWN else f"{plain}…"
+
 
 class SigningError(SteadfleetError):
     """Anything that keeps an artifact from being signed, or a signature from being believed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(one_line(text))
 
 
 class StatementError(SigningError):
