@@ -1,7 +1,8 @@
 """The AWS clients of one worker, in one region."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm.client import SSMClient
 
 SLOTS = 100
-_ATTEMPTS = 5
+ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -41,26 +42,14 @@ class Aws:
     @classmethod
     def from_environment(cls, env: Mapping[str, str] | None = None, *, slots: int = SLOTS) -> Self:
         """Build them as the AWS command line would: AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL."""
-        given = os.environ if env is None else env
-        settings = {
-            "region_name": given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION"),
-            "endpoint_url": given.get("AWS_ENDPOINT_URL"),
-            "aws_access_key_id": given.get("AWS_ACCESS_KEY_ID"),
-            "aws_secret_access_key": given.get("AWS_SECRET_ACCESS_KEY"),
-            "aws_session_token": given.get("AWS_SESSION_TOKEN"),
-        }
-        try:
-            return cls.connect(slots=slots, **{name: value for name, value in settings.items() if value})
-        except NoRegionError as error:
-            raise RefusedError(
-                "no AWS region is set: a worker serves one region; set AWS_REGION, or a region in the profile"
-            ) from error
+        with region_required():
+            return cls.connect(slots=slots, **settings_from(env))
 
     @classmethod
     def connect(cls, *, slots: int = SLOTS, **settings: Any) -> Self:
         """Build them from what `boto3.client` takes; `slots` is how many calls may run at once."""
-        config = _config(slots, _ATTEMPTS, at_endpoint="endpoint_url" in settings)
-        once = _config(slots, 1, at_endpoint="endpoint_url" in settings)
+        config = client_config(slots, at_endpoint="endpoint_url" in settings)
+        once = client_config(slots, attempts=1, at_endpoint="endpoint_url" in settings)
         return cls(
             ec2=boto3.client("ec2", config=config, **settings),
             launcher=boto3.client("ec2", config=once, **settings),
@@ -75,7 +64,30 @@ class Aws:
         return self.ec2.meta.region_name
 
 
-def _config(slots: int, attempts: int, *, at_endpoint: bool) -> Config:
+def settings_from(env: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Read what `boto3.client` takes from AWS's own variables; what is not there, boto3 looks for."""
+    given = os.environ if env is None else env
+    settings = {
+        "region_name": given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION"),
+        "endpoint_url": given.get("AWS_ENDPOINT_URL"),
+        "aws_access_key_id": given.get("AWS_ACCESS_KEY_ID"),
+        "aws_secret_access_key": given.get("AWS_SECRET_ACCESS_KEY"),
+        "aws_session_token": given.get("AWS_SESSION_TOKEN"),
+    }
+    return {name: value for name, value in settings.items() if value}
+
+
+@contextmanager
+def region_required() -> Iterator[None]:
+    try:
+        yield
+    except NoRegionError as error:
+        raise RefusedError(
+            "no AWS region is set: a worker serves one region; set AWS_REGION, or a region in the profile"
+        ) from error
+
+
+def client_config(slots: int, *, attempts: int = ATTEMPTS, at_endpoint: bool) -> Config:
     return Config(
         # A call runs in a thread that a cancellation waits for: so every one has its own end.
         connect_timeout=5,
