@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from integration.signing.oracles import Cosign
+from integration.signing.oracles import Cosign, Oracle, SecureSystemsLib, SigstoreJs
 from integration.signing.signing import new_signer
 
 from fakes.sigstore import LocalSigstore
@@ -32,3 +32,20 @@ def signer() -> LocalKeySigner:
 @pytest.fixture
 def cosign(tmp_path: Path) -> Cosign:
     return Cosign(tmp_path)
+
+
+@pytest.fixture(params=[Cosign, SigstoreJs])
+def bundle_oracle(request: pytest.FixtureRequest, tmp_path: Path) -> Oracle:
+    """Give each verifier that reads whole bundles."""
+    return _made(request, tmp_path)
+
+
+@pytest.fixture(params=[Cosign, SigstoreJs, SecureSystemsLib])
+def oracle(request: pytest.FixtureRequest, tmp_path: Path) -> Oracle:
+    """Give each verifier."""
+    return _made(request, tmp_path)
+
+
+def _made(request: pytest.FixtureRequest, folder: Path) -> Oracle:
+    made: Oracle = request.param(folder) if request.param is Cosign else request.param()
+    return made

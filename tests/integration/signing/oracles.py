@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -15,14 +16,16 @@ from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer._key import SSlibKey
 
+_MISUNDERSTOOD = re.compile("unknown (flag|command)|only supported with|no such file")
 _JUDGE = Path(__file__).with_name("sigstore_js") / "verify.cjs"
 
 
 @dataclass(frozen=True)
 class ByKey:
-    """Believe this public key (PEM)."""
+    """Believe this public key (PEM), and where a root is given, demand a timestamp of its authority."""
 
     pem: str
+    trusted_root: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -53,22 +56,14 @@ class Judgement:
 
 
 class Oracle(ABC):
-    """A verifier of another make. What none of its kind looks at, it says of itself."""
-
-    reads_statements: bool
-    """Whether it compares the artifact's digest and the predicate's type, not the signature alone."""
+    """A verifier of another make."""
 
     @abstractmethod
     def judge(self, question: Question) -> Judgement: ...
 
-    def __str__(self) -> str:
-        return type(self).__name__
-
 
 class Cosign(Oracle):
-    """`cosign verify-blob-attestation`: the command that users have at hand."""
-
-    reads_statements = True
+    """`cosign verify-blob-attestation`; it alone reads the statement: which artifact, and what is said."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -82,16 +77,19 @@ class Cosign(Oracle):
         asked = ["--bundle", bundle, "--type", question.predicate_type]
         asked += ["--digest", question.digest, "--digestAlg", "sha256", *self._trust(question.trust)]
         answer = self.run("verify-blob-attestation", *asked)
-        # 1 is also what it says of arguments that it does not understand.
-        assert "unknown flag" not in answer.stderr, answer.stderr
+        # Its status is 1 as well for arguments or files that it does not understand.
+        assert not _MISUNDERSTOOD.search(answer.stderr), answer.stderr
         return Judgement(answer.returncode == 0, answer.stderr)
 
     def _trust(self, trust: ByKey | ByIdentity) -> list[str]:
         if isinstance(trust, ByKey):
-            return ["--key", self._written("key.pem", trust.pem.encode()), "--insecure-ignore-tlog"]
+            asked = ["--key", self._written("key.pem", trust.pem.encode()), "--insecure-ignore-tlog"]
+        else:
+            asked = ["--certificate-identity", trust.subject, "--certificate-oidc-issuer", trust.issuer]
+        if trust.trusted_root is None:
+            return asked
         root = self._written("trusted_root.json", json.dumps(trust.trusted_root).encode())
-        identity = ["--certificate-identity", trust.subject, "--certificate-oidc-issuer", trust.issuer]
-        return [*identity, "--trusted-root", root, "--use-signed-timestamps"]
+        return [*asked, "--trusted-root", root, "--use-signed-timestamps"]
 
     def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run it with a home of its own: it must know nothing but what it is told."""
@@ -114,16 +112,15 @@ class Cosign(Oracle):
 class SigstoreJs(Oracle):
     """`@sigstore/verify`, which npm and GitHub's tools verify with."""
 
-    reads_statements = False
     _REFUSED = 3
 
     def judge(self, question: Question) -> Judgement:
-        asked: dict[str, Any] = {"bundle": question.bundle.decode()}
-        if isinstance(question.trust, ByKey):
-            asked["publicKey"] = question.trust.pem
+        trust = question.trust
+        asked = {"bundle": question.bundle.decode(), "trustedRoot": trust.trusted_root}
+        if isinstance(trust, ByKey):
+            asked["publicKey"] = trust.pem
         else:
-            trust = question.trust
-            asked |= {"subject": trust.subject, "issuer": trust.issuer, "trustedRoot": trust.trusted_root}
+            asked |= {"subject": trust.subject, "issuer": trust.issuer}
         answer = subprocess.run(
             ["node", _JUDGE],
             check=False,
@@ -138,8 +135,6 @@ class SigstoreJs(Oracle):
 
 class SecureSystemsLib(Oracle):
     """The envelope alone, by the library of TUF and in-toto; it knows no bundles and no identities."""
-
-    reads_statements = False
 
     def judge(self, question: Question) -> Judgement:
         assert isinstance(question.trust, ByKey)

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from fakes.sigstore import LocalSigstore
 from steadfleet_signing import publickey
-from steadfleet_signing.signers import LocalKeySigner
+from steadfleet_signing.signers import KeylessSigner, LocalKeySigner, TimestampWitness
 from steadfleet_signing.statement import SLSA_PROVENANCE, Statement, Subject
 from steadfleet_signing.trust import (
     Environment,
@@ -33,11 +33,14 @@ PROVENANCE = {
 }
 
 
-def new_signer() -> LocalKeySigner:
+def new_signer(witness: TimestampWitness | None = None) -> LocalKeySigner:
     key = ec.generate_private_key(ec.SECP256R1())
-    return LocalKeySigner.from_pem(
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
-    )
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return LocalKeySigner.from_pem(pem, witness=witness)
+
+
+def keyless_signer(sigstore: LocalSigstore, subject: str = PIPELINE) -> KeylessSigner:
+    return KeylessSigner(json.dumps(sigstore.trust_config), lambda: sigstore.token(subject))
 
 
 def pem_of(signer: LocalKeySigner) -> str:
@@ -54,9 +57,15 @@ def trusting_key(pem: str) -> TrustMaterial:
     return TrustMaterial.of(_policy(keys=(TrustedKey(name="signer", pem=pem),)))
 
 
-def trusting_identity(sigstore: LocalSigstore, subject: str, issuer: str) -> TrustMaterial:
-    root = json.dumps(sigstore.trusted_root).encode()
-    return TrustMaterial.of(_policy(identities=(TrustedIdentity(issuer=issuer, subject=subject),)), root)
+def root_of(sigstore: LocalSigstore) -> bytes:
+    return json.dumps(sigstore.trusted_root).encode()
+
+
+def trusting_identity(
+    sigstore: LocalSigstore, *, subject: str = PIPELINE, issuer: str | None = None
+) -> TrustMaterial:
+    identity = TrustedIdentity(issuer=issuer or sigstore.issuer.url, subject=subject)
+    return TrustMaterial.of(_policy(identities=(identity,)), root_of(sigstore))
 
 
 def _policy(keys: tuple[TrustedKey, ...] = (), identities: tuple[TrustedIdentity, ...] = ()) -> TrustPolicy:

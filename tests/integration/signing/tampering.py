@@ -23,8 +23,15 @@ def payload_type(bundle: bytes) -> bytes:
 
 
 def log_entry(bundle: bytes) -> bytes:
-    """Alter what the log is said to hold; its proof no longer fits."""
-    return _altered(bundle, lambda parts: _flip(_entry(parts), "canonicalizedBody", at=b"0.0.2", offset=4))
+    """Let the log hold another digest than was signed; its proof no longer fits."""
+
+    def alter(parts: dict[str, Any]) -> None:
+        body = json.loads(base64.b64decode(_entry(parts)["canonicalizedBody"]))
+        _flip(body["spec"]["hashedRekordV002"]["data"], "digest")
+        canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
+        _entry(parts)["canonicalizedBody"] = base64.b64encode(canonical.encode()).decode()
+
+    return _altered(bundle, alter)
 
 
 def log_proof(bundle: bytes) -> bytes:

@@ -1,22 +1,16 @@
 """What we sign with a key, other people's verifiers accept, and refuse once it is altered."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from integration.signing import tampering
-from integration.signing.oracles import ByKey, Cosign, Oracle, Question, SecureSystemsLib, SigstoreJs
-from integration.signing.signing import DIGEST, new_signer, pem_of, statement
+from integration.signing.oracles import ByKey, Cosign, Oracle, Question
+from integration.signing.signing import DIGEST, new_signer, pem_of, root_of, statement
 from integration.signing.tampering import Tamper
 
-from steadfleet_signing.signers import LocalKeySigner
-from steadfleet_signing.statement import CYCLONEDX, PLAIN_SIGNATURE, SLSA_PROVENANCE, TEST_RESULT
-
-
-@pytest.fixture(params=[Cosign, SigstoreJs, SecureSystemsLib], ids=lambda kind: kind.__name__)
-def oracle(request: pytest.FixtureRequest, tmp_path: Path) -> Oracle:
-    made: Oracle = request.param(tmp_path) if request.param is Cosign else request.param()
-    return made
+from fakes.sigstore import LocalSigstore
+from steadfleet_signing import CYCLONEDX, PLAIN_SIGNATURE, SLSA_PROVENANCE, TEST_RESULT
+from steadfleet_signing.signers import LocalKeySigner, TimestampWitness
 
 
 def signed(signer: LocalKeySigner, predicate_type: str = SLSA_PROVENANCE) -> Question:
@@ -37,6 +31,21 @@ def test_an_altered_bundle_is_refused(oracle: Oracle, signer: LocalKeySigner, ta
 
     assert oracle.judge(question)
     assert not oracle.judge(replace(question, bundle=tamper(question.bundle)))
+
+
+def test_a_timestamp_is_accepted_and_an_altered_one_refused(
+    bundle_oracle: Oracle, sigstore: LocalSigstore, other_sigstore: LocalSigstore
+) -> None:
+    signer = new_signer(TimestampWitness(sigstore.timestamp_url, root_of(sigstore)))
+    trust = ByKey(pem_of(signer), sigstore.trusted_root)
+    question = replace(signed(signer), trust=trust)
+
+    assert bundle_oracle.judge(question)
+    assert not bundle_oracle.judge(replace(question, bundle=tampering.timestamp(question.bundle)))
+    assert not bundle_oracle.judge(replace(question, bundle=tampering.no_timestamp(question.bundle)))
+    assert not bundle_oracle.judge(
+        replace(question, trust=replace(trust, trusted_root=other_sigstore.trusted_root))
+    )
 
 
 def test_another_key_is_refused(oracle: Oracle, signer: LocalKeySigner) -> None:

@@ -1,5 +1,6 @@
 // Judge one bundle as Sigstore's own verifier for JavaScript does.
-// Reads {bundle, publicKey} or {bundle, trustedRoot, subject, issuer} from standard input.
+// Reads {bundle, publicKey} or {bundle, trustedRoot, subject, issuer} from standard input;
+// a trustedRoot beside a publicKey demands a timestamp of its authority.
 // Exit status 0: accepted; 3: refused, the reason on standard output; any other: not judged.
 "use strict";
 
@@ -12,10 +13,11 @@ const { PolicyError, VerificationError, Verifier, toSignedEntity, toTrustMateria
 const REFUSALS = [ValidationError, VerificationError, PolicyError];
 const NOTHING = { mediaType: "application/vnd.dev.sigstore.trustedroot+json;version=0.1" };
 
-function verifierByKey(pem) {
+function verifierByKey(pem, trustedRoot) {
   const publicKey = createPublicKey(pem);
-  const trust = toTrustMaterial(TrustedRoot.fromJSON(NOTHING), () => ({ publicKey, validFor: () => true }));
-  return new Verifier(trust, { ctlogThreshold: 0, tlogThreshold: 0, timestampThreshold: 0 });
+  const root = TrustedRoot.fromJSON(trustedRoot ?? NOTHING);
+  const trust = toTrustMaterial(root, () => ({ publicKey, validFor: () => true }));
+  return new Verifier(trust, { ctlogThreshold: 0, tlogThreshold: 0, timestampThreshold: trustedRoot ? 1 : 0 });
 }
 
 function verifierByIdentity(trustedRoot) {
@@ -30,7 +32,7 @@ function policyOf({ subject, issuer }) {
 
 const asked = JSON.parse(readFileSync(0, "utf8"));
 const [verifier, policy] = asked.publicKey
-  ? [verifierByKey(asked.publicKey), undefined]
+  ? [verifierByKey(asked.publicKey, asked.trustedRoot), undefined]
   : [verifierByIdentity(asked.trustedRoot), policyOf(asked)];
 
 try {
