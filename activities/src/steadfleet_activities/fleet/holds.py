@@ -52,9 +52,12 @@ class Holds:
 
     def release(self, order: GroupHold) -> None:
         """Put every group back that can be, before saying which cannot."""
-        left = [said for group in order.plan.groups if (said := self._release(group, order)) is not None]
-        if left:
-            raise ApplicationError("; ".join(left), type="GroupInUse")
+        found = [self._release(group.name, order.campaign, order.run) for group in order.plan.groups]
+        _refuse_in_use(found)
+
+    def release_group(self, name: str, campaign: str, run: str) -> None:
+        """Put one group back if this run of the campaign holds it; its own tag says what it was like."""
+        _refuse_in_use([self._release(name, campaign, run)])
 
     def _hold(self, frozen: Group, order: GroupHold) -> None:
         group = self.members.group(frozen.name)
@@ -77,29 +80,27 @@ class Holds:
         if missing := [name for name in wanted.suspended if name not in suspended]:
             self.aws.autoscaling.suspend_processes(AutoScalingGroupName=frozen.name, ScalingProcesses=missing)
 
-    def _release(self, frozen: Group, order: GroupHold) -> str | None:
+    def _release(self, name: str, campaign: str, run: str) -> str | None:
         """Put one group back; say why not, if its size does not allow it yet."""
-        found = self.members.groups([frozen.name])
+        found = self.members.groups([name])
         held = held_by(found[0]) if found else None
-        if held is None or held.campaign != order.campaign:
-            return None
+        if held is None or (held.campaign, held.run) != (campaign, run):
+            return None  # a later run of the same campaign has taken it over, and puts it back
         group = found[0]
         if ours := sorted(_suspended(group) & set(held.suspended)):
-            self.aws.autoscaling.resume_processes(AutoScalingGroupName=frozen.name, ScalingProcesses=ours)
+            self.aws.autoscaling.resume_processes(AutoScalingGroupName=name, ScalingProcesses=ours)
         if group["MaxSize"] != held.raised:
-            _log.warning(
-                "maximum changed by another hand, left alone", group=frozen.name, now=group["MaxSize"]
-            )
+            _log.warning("maximum changed by another hand, left alone", group=name, now=group["MaxSize"])
         elif group["DesiredCapacity"] > held.maximum:
             # AWS would end hosts at once, and choose them itself.
             return (
-                f"group {frozen.name} wants {group['DesiredCapacity']} hosts, more than its own maximum of "
+                f"group {name} wants {group['DesiredCapacity']} hosts, more than its own maximum of "
                 f"{held.maximum}: its maximum stays at {held.raised} until it has scaled in; lower its "
                 f"desired capacity, or set the maximum that you want and remove its tag {tags.HELD}"
             )
         else:
-            self._set_maximum(frozen.name, held.maximum)
-        self.aws.autoscaling.delete_tags(Tags=[group_tag(frozen.name, tags.HELD, "")])
+            self._set_maximum(name, held.maximum)
+        self.aws.autoscaling.delete_tags(Tags=[group_tag(name, tags.HELD, "")])
         return None
 
     def _set_maximum(self, name: str, size: int) -> None:
@@ -130,6 +131,11 @@ def refuse_other(held: Held | None, name: str, campaign: str) -> None:
             f"it: wait for its end, or abort it; if it is gone, set MaxSize to {held.maximum}, resume "
             f"{', '.join(held.suspended) or 'nothing'}, and remove the group's tag {tags.HELD}"
         )
+
+
+def _refuse_in_use(found: list[str | None]) -> None:
+    if left := [said for said in found if said is not None]:
+        raise ApplicationError("; ".join(left), type="GroupInUse")
 
 
 def _suspended(group: "AutoScalingGroupTypeDef") -> set[str]:

@@ -15,13 +15,14 @@ from steadfleet_durable.connection import (
 from steadfleet_durable.deployments import deployment_problem
 from steadfleet_durable.heartbeat import Heartbeat, unbroken, unbroken_in
 from steadfleet_durable.logs import configure_logs, get_logger
-from steadfleet_durable.options import LONG, QUICK, SLOW, UNDO, Options, within
+from steadfleet_durable.options import BRIEF, LONG, QUICK, SLOW, UNDO, Options, within
 from steadfleet_durable.saga import FailedCompensation, Saga
 from steadfleet_durable.sandbox import workflow_runner
 from steadfleet_durable.settings import WorkerConfigError, WorkerSettings
 from steadfleet_durable.worker import build_worker, exit_now, run_service, serve
 
 __all__ = [
+    "BRIEF",
     "LONG",
     "QUICK",
     "SLOW",

@@ -80,6 +80,14 @@ SLOW = Options(
     retry_policy=_retry(timedelta(minutes=1)),
 )
 
+# Work that its caller begins anew by itself, with a word to a person each time: so it gives up soon.
+BRIEF = Options(
+    start_to_close_timeout=timedelta(minutes=30),
+    heartbeat_timeout=HEARTBEAT_TIMEOUT,
+    cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    retry_policy=RetryPolicy(maximum_attempts=3),
+)
+
 # A compensation: it is retried far longer than the step was, for what it leaves behind costs.
 UNDO = Options(
     start_to_close_timeout=4 * HEARTBEAT_TIMEOUT,
