@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from integration.signing.cosign_key import CosignKey
 from integration.signing.oracles import Cosign, Oracle, SecureSystemsLib, SigstoreJs
 from integration.signing.signing import new_signer
 
@@ -32,6 +33,11 @@ def signer() -> LocalKeySigner:
 @pytest.fixture
 def cosign(tmp_path: Path) -> Cosign:
     return Cosign(tmp_path)
+
+
+@pytest.fixture
+def key(cosign: Cosign, tmp_path: Path) -> CosignKey:
+    return CosignKey(cosign, tmp_path)
 
 
 @pytest.fixture(params=[Cosign, SigstoreJs])

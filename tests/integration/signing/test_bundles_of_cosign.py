@@ -2,13 +2,11 @@
 
 import base64
 import json
-from pathlib import Path
 
 import pytest
 from integration.signing import tampering
-from integration.signing.oracles import Cosign
+from integration.signing.cosign_key import BY_KEY, CosignKey
 from integration.signing.signing import (
-    ARTIFACT,
     DIGEST,
     PIPELINE,
     PROVENANCE,
@@ -26,40 +24,8 @@ from steadfleet_signing.errors import BadSignatureError, MalformedBundleError, U
 STATEMENT_V0_1 = b'"https://in-toto.io/Statement/v0.1"'
 
 
-class CosignKey:
-    """A key pair that cosign made, in a folder with an artifact to sign."""
-
-    def __init__(self, cosign: Cosign, folder: Path) -> None:
-        self.cosign, self.folder = cosign, folder
-        (folder / "artifact").write_bytes(ARTIFACT)
-        (folder / "predicate.json").write_text(json.dumps(PROVENANCE))
-        (folder / "no_services.json").write_text(json.dumps(NO_SERVICES))
-        self.run("generate-key-pair")
-
-    @property
-    def public(self) -> str:
-        return (self.folder / "cosign.pub").read_text()
-
-    def run(self, *arguments: str) -> None:
-        answer = self.cosign.run(*arguments)
-        assert answer.returncode == 0, answer.stderr
-
-    def attest(self, *arguments: str) -> bytes:
-        self.run("attest-blob", "--predicate", "predicate.json", "--type", "slsaprovenance1", *arguments)
-        return (self.folder / "bundle.json").read_bytes()
-
-
-NO_SERVICES = {"mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+json"}
-BY_KEY = ("--key", "cosign.key", "--signing-config", "no_services.json", "--bundle", "bundle.json", "--yes")
-
-
-@pytest.fixture
-def key(cosign: Cosign, tmp_path: Path) -> CosignKey:
-    return CosignKey(cosign, tmp_path)
-
-
 def test_an_attestation_by_key_is_accepted(key: CosignKey) -> None:
-    bundle = key.attest(*BY_KEY, "artifact")
+    bundle = key.attest(*BY_KEY)
 
     verified = verify_bundle(bundle, trusting_key(key.public))
 
@@ -72,21 +38,21 @@ def test_an_attestation_by_key_is_accepted(key: CosignKey) -> None:
 
 @pytest.mark.parametrize("tamper", [tampering.payload_byte, tampering.signature_byte])
 def test_an_altered_attestation_is_refused(key: CosignKey, tamper: Tamper) -> None:
-    bundle = key.attest(*BY_KEY, "artifact")
+    bundle = key.attest(*BY_KEY)
 
     with pytest.raises(BadSignatureError):
         verify_bundle(tamper(bundle), trusting_key(key.public))
 
 
 def test_another_key_is_refused(key: CosignKey) -> None:
-    bundle = key.attest(*BY_KEY, "artifact")
+    bundle = key.attest(*BY_KEY)
 
     with pytest.raises(UntrustedKeyError):
         verify_bundle(bundle, trusting_key(pem_of(new_signer())))
 
 
 def test_a_signature_without_a_statement_is_refused_and_says_why(key: CosignKey) -> None:
-    key.run("sign-blob", *BY_KEY, "artifact")
+    key.run("sign-blob", *BY_KEY, "--bundle", "bundle.json", "artifact")
     bundle = (key.folder / "bundle.json").read_bytes()
 
     assert b"messageSignature" in bundle
@@ -99,9 +65,7 @@ def test_a_keyless_attestation_is_accepted(key: CosignKey, sigstore: LocalSigsto
     (key.folder / "token").write_text(sigstore.token(PIPELINE))
     services = ("--signing-config", "signing_config.json", "--trusted-root", "trusted_root.json")
 
-    bundle = key.attest(
-        *services, "--identity-token", "token", "--bundle", "bundle.json", "--yes", "artifact"
-    )
+    bundle = key.attest(*services, "--identity-token", "token", "--yes")
 
     verified = verify_bundle(bundle, trusting_identity(sigstore))
     assert verified.signer == OidcIdentity(issuer=sigstore.issuer.url, subject=PIPELINE)
