@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +14,7 @@ from urllib.request import urlopen
 
 import boto3
 from botocore.config import Config
+from integration.local_cloud.waiting import until
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling.client import AutoScalingClient
@@ -75,6 +79,42 @@ class Aws:
     def state(self, instance_id: str) -> str:
         reservation = self.ec2.describe_instances(InstanceIds=[instance_id])["Reservations"][0]
         return str(reservation["Instances"][0]["State"]["Name"])
+
+    def image(self, image_id: str) -> Any:
+        return self.ec2.describe_images(ImageIds=[image_id])["Images"][0]
+
+    def snapshot_of(self, image_id: str) -> str:
+        return str(self.image(image_id)["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"])
+
+    def copy(self, source: str, name: str, source_region: str = "eu-west-1", **options: Any) -> str:
+        """Copy an image and wait until it is available; its id."""
+        made = self.ec2.copy_image(SourceImageId=source, SourceRegion=source_region, Name=name, **options)
+        copied = str(made["ImageId"])
+        until(lambda: self.image(copied)["State"], lambda state: state == "available")
+        return copied
+
+    def stream(self, snapshot_id: str) -> bytes:
+        """Read a whole snapshot through the EBS direct API, as a careful reader does."""
+        blocks: dict[int, bytes] = {}
+        for page in self._pages(snapshot_id):
+            for block in page["Blocks"]:
+                index, token = block["BlockIndex"], block["BlockToken"]
+                answer = self.ebs.get_snapshot_block(
+                    SnapshotId=snapshot_id, BlockIndex=index, BlockToken=token
+                )
+                blocks[index] = answer["BlockData"].read()
+                assert len(blocks[index]) == answer["DataLength"] == page["BlockSize"]
+                assert answer["ChecksumAlgorithm"] == "SHA256"
+                assert base64.b64decode(answer["Checksum"]) == hashlib.sha256(blocks[index]).digest()
+        empty = bytes(512 * 1024)
+        return b"".join(blocks.get(index, empty) for index in range(max(blocks, default=-1) + 1))
+
+    def _pages(self, snapshot_id: str) -> Iterator[Any]:
+        page: Any = self.ebs.list_snapshot_blocks(SnapshotId=snapshot_id)
+        yield page
+        while token := page.get("NextToken"):
+            page = self.ebs.list_snapshot_blocks(SnapshotId=snapshot_id, NextToken=token)
+            yield page
 
     def subnets(self) -> dict[str, str]:
         """Zone to subnet, found by tag as any client would."""

@@ -142,7 +142,7 @@ def test_an_image_of_a_changed_machine_carries_the_change(
             {"ResourceType": "snapshot", "Tags": [{"Key": "b", "Value": "2"}]},
         ],
     )["ImageId"]
-    copied = aws.ec2.copy_image(SourceImageId=patched, SourceRegion="eu-west-1", Name="copy")["ImageId"]
+    copied = aws.copy(patched, "copy")
     aws.ec2.deregister_image(ImageId=patched)
 
     (fresh,) = aws.launch(copied)

@@ -110,6 +110,7 @@ def test_the_inventory_holds_every_kind(cloud: LocalCloud, aws: Aws, image: str)
     assert counts == {
         "auto_scaling_groups": 1,
         "buckets": 1,
+        "content": 1,
         "images": 1,
         "instances": 2,
         "key_pairs": 1,

@@ -8,7 +8,17 @@ from typing import Any
 
 import click
 
-_KINDS = ["throttle", "error", "lost", "hold", "slow-boot", "failed-boot", "dark-zone"]
+_KINDS = [
+    "throttle",
+    "error",
+    "lost",
+    "hold",
+    "slow-boot",
+    "failed-boot",
+    "dark-zone",
+    "slow-copy",
+    "tampered-copy",
+]
 _endpoint = click.option(
     "--endpoint",
     envvar="AWS_ENDPOINT_URL",
@@ -77,6 +87,14 @@ def register(name: str, folder: Path, tags: tuple[str, ...], region: str | None,
     click.echo(_ask("POST", endpoint, "images", body)["image"])
 
 
+@image.command()
+@click.argument("image_id")
+@_endpoint
+def tamper(image_id: str, endpoint: str) -> None:
+    """Flip one bit of what an image's snapshot holds; print which byte it is in."""
+    click.echo(_ask("POST", endpoint, f"images/{image_id}/tamper")["byte"])
+
+
 @main.group()
 def fleet() -> None:
     """Fleets, made with plain AWS calls."""
@@ -124,12 +142,12 @@ def fault() -> None:
 @click.option("--action", help="Which calls, as a pattern: RunInstances, Detach*.")
 @click.option("--region", help="Calls in which region, as a pattern: eu-*.")
 @click.option("--zone", help="Which zone: eu-west-1a.")
-@click.option("--image", help="Boots from which image.")
+@click.option("--image", help="Boots from, or copies of, which image.")
 @click.option("--count", type=int, help="How many times; until cleared if not given.")
 @click.option("--after", type=int, help="How many matching events pass first.")
 @click.option("--probability", type=click.FloatRange(0, 1))
 @click.option("--seed", type=int, help="Of the dice for the probability.")
-@click.option("--seconds", type=float, help="How long a slow boot takes.")
+@click.option("--seconds", type=float, help="How long a slow boot or copy takes.")
 @click.option("--when", type=click.Choice(["before", "after"]), help="Hold before or after the effect.")
 @_endpoint
 def add(endpoint: str, **options: Any) -> None:

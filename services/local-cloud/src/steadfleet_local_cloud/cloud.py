@@ -18,9 +18,13 @@ from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
 
+from steadfleet_local_cloud.amis import Amis
 from steadfleet_local_cloud.auto_scaling import AutoScaling
+from steadfleet_local_cloud.blocks import Blocks
 from steadfleet_local_cloud.context import Context
 from steadfleet_local_cloud.control import Control
+from steadfleet_local_cloud.copies import Copies
+from steadfleet_local_cloud.ebs import Ebs
 from steadfleet_local_cloud.ec2 import Ec2
 from steadfleet_local_cloud.errors import LocalCloudError, StateTakenError
 from steadfleet_local_cloud.faults import Fault, Faults, Release
@@ -49,6 +53,7 @@ class LocalCloud:
     no less than 5 s); timeouts and thresholds stay as the target group says. `region` is the
     only one that has machines, or the first of `regions` is home. Without
     `client_tokens` every launch launches, which tests the caller's own look before it creates.
+    The copy of an image is pending for the first `pending_describes` descriptions of it.
     """
 
     _open: ClassVar[bool] = False
@@ -65,6 +70,7 @@ class LocalCloud:
         seed: int = 0,
         probe_scale: float = 1.0,
         client_tokens: bool = True,
+        pending_describes: int = 1,
     ) -> None:
         self._closing = ExitStack()
         try:
@@ -72,7 +78,7 @@ class LocalCloud:
             folder = self._state_folder(state)
             context = self._build(folder, machines, _checked(regions or (region,)), network, seed)
             self._context = replace(context, client_tokens=client_tokens)
-            self._install(probe_scale)
+            self._install(probe_scale, pending_describes)
             self._server = Server(Application(self._context, self._control), port)
             self._closing.callback(self._server.close)
             self._closing.callback(self._context.faults.close)  # a held call would keep the server waiting
@@ -131,6 +137,10 @@ class LocalCloud:
     ) -> str:
         """Make an image from a folder with a program `run` or `run.py`, at home or in a region; its id."""
         return self._control.register_image(name, folder, tags or {}, region)
+
+    def tamper_image(self, image_id: str) -> int:
+        """Flip a bit of one byte of what the image's snapshot holds, another byte each time; its place."""
+        return self._control.tamper_image(image_id)
 
     def record(self, since: int = 0) -> list[Entry]:
         return self._context.record.since(since)
@@ -194,6 +204,7 @@ class LocalCloud:
         return Context(
             networks=networks,
             images=images,
+            blocks=Blocks(folder / "blocks", images),
             machines=driver,
             faults=Faults(seed),
             record=record,
@@ -201,13 +212,16 @@ class LocalCloud:
             lock=threading.RLock(),
         )
 
-    def _install(self, probe_scale: float) -> None:
+    def _install(self, probe_scale: float, pending_describes: int) -> None:
         patches = Patches()
         self._closing.callback(patches.undo)
         self._closing.enter_context(_environment(_LOAD_AMIS, "false"))  # AWS's own images have no content
         self._closing.callback(_reset_moto)
         _reset_moto()
         Ec2(self._context, patches)
+        Amis(self._context, patches)
+        Copies(self._context, patches, pending_describes)
+        Ebs(self._context, patches)
         AutoScaling(self._context, patches)
         self._closing.callback(RunCommand(self._context, patches).close)
         self._closing.callback(TargetHealth(self._context, patches, probe_scale).close)

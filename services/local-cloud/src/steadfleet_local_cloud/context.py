@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
+from steadfleet_local_cloud.blocks import Blocks
 from steadfleet_local_cloud.faults import Faults
 from steadfleet_local_cloud.images import Images
 from steadfleet_local_cloud.machines import Machines
@@ -20,6 +21,7 @@ class Context:
 
     networks: dict[str, Network]  # by region, the home region first
     images: Images
+    blocks: Blocks
     machines: Machines
     faults: Faults
     record: Record

@@ -40,6 +40,7 @@ class Control:
             ("DELETE", "faults/*"): self._clear_faults,
             ("POST", "faults/*/release"): self._release,
             ("POST", "images"): self._register_image,
+            ("POST", "images/*/tamper"): lambda name, **_: json_answer({"byte": self.tamper_image(name)}),
         }
 
     def answer(self, environ: Environ) -> Answer:
@@ -68,7 +69,7 @@ class Control:
 
     def inventory(self) -> Inventory:
         with self._context.lock:
-            return take_inventory()
+            return take_inventory() | {"content": self._context.blocks.describe()}
 
     def register_image(self, name: str, folder: Path, tags: dict[str, str], region: str | None = None) -> str:
         """Make an image from a folder, in the home region unless another is named."""
@@ -80,6 +81,18 @@ class Control:
             "image", event="registered", region=region, image=image_id, name=name, tags=tags
         )
         return image_id
+
+    def tamper_image(self, image_id: str) -> int:
+        """Flip a bit of one byte of what the image's snapshot holds; the byte's place."""
+        with self._context.lock:
+            for region, backend in ec2_backends[ACCOUNT].items():
+                if image_id in backend.amis:
+                    place = self._context.blocks.tamper(backend.amis[image_id].ebs_snapshot.id)
+                    self._context.record.append(
+                        "image", event="tampered", region=region, image=image_id, byte=place
+                    )
+                    return place
+        raise LocalCloudError(f"there is no image {image_id!r} in any region")
 
     def add_fault(self, kind: str, **options: Any) -> Fault:
         with self._context.lock:  # no launch is half way into a zone that goes dark

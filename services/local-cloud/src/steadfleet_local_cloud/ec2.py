@@ -11,6 +11,7 @@ from moto.ec2.models.amis import AmiBackend
 from moto.ec2.models.instances import Instance, InstanceBackend
 from moto.ec2.models.vpcs import VPCBackend
 
+from steadfleet_local_cloud.amis import refuse_name, refuse_unavailable
 from steadfleet_local_cloud.context import Context
 from steadfleet_local_cloud.errors import ContentError
 from steadfleet_local_cloud.images import check_content
@@ -35,8 +36,6 @@ class Ec2:
         patches.wrap(Instance, "reboot", self._reboot)
         patches.replace(Instance, "instance_status", property(self._status))
         patches.wrap(AmiBackend, "create_image", self._create_image)
-        patches.wrap(AmiBackend, "copy_image", self._copy_image)
-        patches.wrap(AmiBackend, "deregister_image", self._deregister_image)
 
     def _create_default_vpc(self, original: Any, backend: Any) -> Any:
         """Make the machines' network the region's default VPC, with one subnet a zone."""
@@ -91,6 +90,7 @@ class Ec2:
             return
         if image_id not in backend.amis:
             raise InvalidAMIIdError(image_id or "")
+        refuse_unavailable(backend.amis[image_id])
         if image_id not in self._context.images:
             raise EC2ClientError(
                 "InvalidAMIID.Unavailable",
@@ -140,7 +140,7 @@ class Ec2:
     def _create_image(
         self, original: Any, backend: Any, instance_id: str, name: str, *rest: Any, **options: Any
     ) -> Any:
-        _refuse_name(backend, name)
+        refuse_name(backend, name)
         _refuse_state(backend.get_instance(instance_id), "terminated")
         # moto cannot tag the snapshot, which newer clients ask for
         specifications = options.pop("tag_specifications")
@@ -151,18 +151,8 @@ class Ec2:
             ami.ebs_snapshot.add_tags({tag["Key"]: tag["Value"] for tag in spec["Tags"]})
         if content := self._context.machines.content(instance_id):
             self._context.images.add(ami.id, content)
+            self._context.blocks.hold(ami.ebs_snapshot.id, ami.id)
         return ami
-
-    def _copy_image(
-        self, original: Any, backend: Any, source_image_id: str, *rest: Any, **options: Any
-    ) -> Any:
-        ami = original(backend, source_image_id, *rest, **options)
-        self._context.images.copy(source_image_id, ami.id)
-        return ami
-
-    def _deregister_image(self, original: Any, backend: Any, ami_id: str) -> None:
-        original(backend, ami_id)
-        self._context.images.remove(ami_id)
 
 
 def register_image(context: Context, backend: Any, name: str, folder: Path, tags: dict[str, str]) -> str:
@@ -176,6 +166,7 @@ def register_image(context: Context, backend: Any, name: str, folder: Path, tags
         ami = backend.register_image(name, f"registered from {folder.name}")
         ami.add_tags({"Name": name} | tags)
         context.images.add(ami.id, folder)
+        context.blocks.hold(ami.ebs_snapshot.id, ami.id)
         return str(ami.id)
 
 
@@ -212,9 +203,3 @@ def _refuse_state(instance: Any, *states: str) -> None:
             "IncorrectInstanceState",
             f"The instance '{instance.id}' is {instance.state}: this cannot be done to it.",
         )
-
-
-def _refuse_name(backend: Any, name: str) -> None:
-    taken = next((ami.id for ami in backend.amis.values() if ami.name == name), None)
-    if taken:
-        raise EC2ClientError("InvalidAMIName.Duplicate", f"AMI name {name} is already in use by AMI {taken}")

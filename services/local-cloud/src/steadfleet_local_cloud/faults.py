@@ -17,7 +17,7 @@ from steadfleet_local_cloud.machines import Boot
 
 
 class Kind(StrEnum):
-    """What goes wrong. The first four meet calls, the next two boots, the last a whole zone."""
+    """What goes wrong. The first four meet calls, the next two boots, then a whole zone, copies of images."""
 
     THROTTLE = "throttle"
     ERROR = "error"
@@ -26,13 +26,24 @@ class Kind(StrEnum):
     SLOW_BOOT = "slow-boot"
     FAILED_BOOT = "failed-boot"
     DARK_ZONE = "dark-zone"
+    SLOW_COPY = "slow-copy"
+    TAMPERED_COPY = "tampered-copy"
 
 
 CALL_FAULTS = frozenset({Kind.THROTTLE, Kind.ERROR, Kind.LOST, Kind.HOLD})
 BOOT_FAULTS = frozenset({Kind.SLOW_BOOT, Kind.FAILED_BOOT})
+COPY_FAULTS = frozenset({Kind.SLOW_COPY, Kind.TAMPERED_COPY})
 Release = Literal["continue", "drop"]
-_DEFAULT_BOOT_SECONDS = 10.0
+_DEFAULT_SLOW_SECONDS = 10.0
 _OPTIONS = {"action", "region", "zone", "image", "count", "probability", "after", "seconds", "when", "seed"}
+
+
+@dataclass(frozen=True)
+class Copying:
+    """How the copy of an image goes: soon and well, unless a fault says otherwise."""
+
+    delay: timedelta = timedelta()
+    tampered: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,7 +81,7 @@ class Fault:
     count: int | None = None
     probability: float = 1.0
     after: int = 0
-    seconds: float = _DEFAULT_BOOT_SECONDS
+    seconds: float = _DEFAULT_SLOW_SECONDS
     when: Literal["before", "after"] = "before"
     seed: int = 0
     matched: int = 0
@@ -185,6 +196,23 @@ class Faults:
         return Boot(
             delay=timedelta(seconds=max(slow, default=0.0)),
             fails=any(fault.kind is Kind.FAILED_BOOT for fault in struck),
+        )
+
+    def strike_copy(self, region: str, image_id: str) -> Copying:
+        """How the next copy of this image into this region goes."""
+        with self._lock:
+            struck = [
+                fault
+                for fault in self._faults.values()
+                if fault.kind in COPY_FAULTS
+                and fnmatchcase(region, fault.region)
+                and fnmatchcase(image_id, fault.image)
+                and fault.strikes()
+            ]
+        slow = [fault.seconds for fault in struck if fault.kind is Kind.SLOW_COPY]
+        return Copying(
+            delay=timedelta(seconds=max(slow, default=0.0)),
+            tampered=any(fault.kind is Kind.TAMPERED_COPY for fault in struck),
         )
 
     def is_dark(self, zone: str) -> bool:

@@ -4,15 +4,46 @@ from __future__ import annotations
 
 import os
 import shutil
+from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import BinaryIO
 
+from steadfleet_local_cloud.canonical import write_folder
 from steadfleet_local_cloud.errors import ContentError
 
 PROGRAMS = ("run", "run.py")
 
 
-class Images:
-    """Content by image id. An image that was made without content has none, and cannot be launched."""
+class ImageContent(ABC):
+    """
+    Content by image id: what machines are made from, and what an image's snapshot holds.
+
+    It stays for as long as the image is registered or a snapshot of it exists. An image that was
+    made without content has none, and cannot be launched.
+    """
+
+    @abstractmethod
+    def copy(self, source_id: str, image_id: str) -> None:
+        """Give one image the content of another, if that has any."""
+
+    @abstractmethod
+    def remove(self, image_id: str) -> None:
+        """Forget an image's content, if it is there."""
+
+    @abstractmethod
+    def write_stream(self, image_id: str, target: BinaryIO) -> None:
+        """Write the content as bytes: the same for the same content, others after any change of it."""
+
+    @abstractmethod
+    def ids(self) -> list[str]:
+        """Name every image that has content."""
+
+    @abstractmethod
+    def __contains__(self, image_id: object) -> bool: ...
+
+
+class Images(ImageContent):
+    """Folders."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -32,6 +63,12 @@ class Images:
 
     def content(self, image_id: str) -> Path:
         return self._folder / image_id
+
+    def write_stream(self, image_id: str, target: BinaryIO) -> None:
+        write_folder(self._folder / image_id, target)
+
+    def ids(self) -> list[str]:
+        return sorted(folder.name for folder in self._folder.iterdir())
 
     def __contains__(self, image_id: object) -> bool:
         return isinstance(image_id, str) and image_id != "" and (self._folder / image_id).is_dir()
