@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from steadfleet_cli import schema
 from steadfleet_cli.completion import completion_script
 from steadfleet_cli.main import steadfleet
+from steadfleet_core.kinds import KINDS
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -35,7 +37,12 @@ def test_a_command_is_completed() -> None:
     assert said.stdout.split() == ["plain,reject", "plain,resume", "plain,retry", "plain,report"]
 
 
-def test_the_schema_is_the_one_in_docs(capsys: pytest.CaptureFixture[str]) -> None:
-    assert steadfleet.answer(["schema", "PatchPolicy"]) == 0
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_the_schema_is_the_one_in_docs(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert steadfleet.answer(["schema", kind]) == 0
 
-    assert json.loads(capsys.readouterr().out) == json.loads(Path("docs/schema/PatchPolicy.json").read_text())
+    assert json.loads(capsys.readouterr().out) == json.loads(Path(f"docs/schema/{kind}.json").read_text())
+
+
+def test_every_kind_of_the_rules_has_a_schema() -> None:
+    assert KINDS.keys() <= schema.KINDS.keys()

@@ -1,17 +1,20 @@
 """Read a contract: every problem by file, line, path and value, with what was expected."""
 
 import re
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import pytest
 import yaml
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from steadfleet_core.campaign.demands import MOVED, NOT_BUILT
+from steadfleet_core.answers import Answers
 from steadfleet_core.campaign.policy import PatchPolicy
 from steadfleet_core.contract import MOST_LEVELS, read_contract
 from steadfleet_core.errors import ContractError
+from steadfleet_core.image.golden import GoldenImage
+from steadfleet_core.kinds import KINDS
+from steadfleet_core.model import Contract
 
 GOOD = """\
 apiVersion: steadfleet.dev/v1
@@ -201,7 +204,13 @@ def test_another_kind_is_refused() -> None:
 
 def test_another_kind_is_the_only_problem_of_its_file() -> None:
     assert problems("apiVersion: steadfleet.dev/v1\nkind: GoldenImage\nspec: {os: {name: rhel}}") == [
-        "web.yaml:2: kind: GoldenImage — is not built yet and is refused, not ignored; expected PatchPolicy"
+        "web.yaml:2: kind: GoldenImage — expected PatchPolicy"
+    ]
+
+
+def test_a_kind_that_is_not_built_says_so() -> None:
+    assert problems_with("kind: PatchPolicy", "kind: DrillPlan") == [
+        "web.yaml:2: kind: DrillPlan — is not built yet and is refused, not ignored; expected PatchPolicy"
     ]
 
 
@@ -265,30 +274,58 @@ def test_a_word_that_yaml_reads_otherwise_wants_quotes(word: str) -> None:
     assert read(text.replace(word + "}", f'"{word}"}}')).metadata.labels == {"it": word}
 
 
-def nested(path: str) -> str:
+def nested(path: str, kind: str) -> str:
     """Write a document that has a value at the dotted path."""
     *parents, last = path.split(".")
     value: dict[str, Any] = {last: "x"}
     for name in reversed(parents):
         value = {name: value}
-    header = {"apiVersion": "steadfleet.dev/v1", "kind": "PatchPolicy"}
+    header = {"apiVersion": "steadfleet.dev/v1", "kind": kind}
     return yaml.safe_dump({**header, **value}, sort_keys=False)
 
 
-@pytest.mark.parametrize("path", sorted(NOT_BUILT))
-def test_what_is_not_built_is_refused_not_ignored(path: str) -> None:
-    mine = [problem for problem in problems(nested(path)) if f": {path}: x — " in problem]
+def answer_at(path: str, kind: type[Contract]) -> str:
+    with pytest.raises(ContractError) as caught:
+        read_contract(nested(path, kind.__name__), "web.yaml", kind)
+    (mine,) = (problem for problem in caught.value.problems if f": {path}: x — " in problem)
+    return mine
 
-    assert len(mine) == 1
-    assert "is not built yet and is refused, not ignored" in mine[0]
+
+def answered(table: str) -> list[tuple[type[Contract], str]]:
+    return [(kind, path) for kind in KINDS.values() for path in sorted(getattr(kind.answers, table))]
 
 
-@pytest.mark.parametrize("path", sorted(MOVED))
-def test_what_is_said_otherwise_here_says_how(path: str) -> None:
-    mine = [problem for problem in problems(nested(path)) if f": {path}: x — " in problem]
+@pytest.mark.parametrize(("kind", "path"), answered("not_built"))
+def test_what_is_not_built_is_refused_not_ignored(kind: type[Contract], path: str) -> None:
+    assert "is not built yet and is refused, not ignored" in answer_at(path, kind)
 
-    assert len(mine) == 1
-    assert f"is not a field here: expected {MOVED[path]}" in mine[0]
+
+@pytest.mark.parametrize(("kind", "path"), answered("moved"))
+def test_what_is_said_otherwise_here_says_how(kind: type[Contract], path: str) -> None:
+    assert f"is not a field here: expected {kind.answers.moved[path]}" in answer_at(path, kind)
+
+
+def test_each_kind_has_its_own_answers() -> None:
+    assert "did you mean" not in answer_at("spec.os", GoldenImage)
+    assert "is an unknown field" in answer_at("spec.os", PatchPolicy)
+
+
+class Foreign(Contract):
+    """A kind that the rules have never heard of."""
+
+    answers: ClassVar[Answers] = Answers(not_built={"spec": "wait"})
+
+    api_version: Literal["steadfleet.dev/v1"]
+    kind: Literal["Foreign"]
+    name: str
+
+
+def test_a_kind_of_another_package_is_read_by_its_class() -> None:
+    header = "apiVersion: steadfleet.dev/v1\nkind: Foreign\nname: it\n"
+
+    assert read_contract(header, "web.yaml", Foreign).name == "it"
+    with pytest.raises(ContractError, match=r"web\.yaml:4: spec: x — is not built yet .*; wait$"):
+        read_contract(header + "spec: x\n", "web.yaml", Foreign)
 
 
 def test_what_a_file_says_cannot_reach_the_terminal() -> None:
@@ -325,6 +362,7 @@ places = ["metadata", "spec"] + [
 ]
 
 
+@settings(deadline=None)  # a busy machine is no bug
 @given(st.sampled_from(places), yaml_values)
 @example("spec.healthChecks", {"checks": [{"type": "http", "http": {"port": None}}]})
 @example("metadata", {"<<": None, "\n": None})
@@ -341,6 +379,7 @@ def test_whatever_is_written_the_answer_is_a_problem_of_its_line(place: str, val
     assert all(re.match(r"web\.yaml:\d+: .+ — .+", problem) for problem in problems_of(text))
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_refused_without_a_crash(text: str) -> None:
     assert problems(text)

@@ -2,23 +2,20 @@
 
 import ast
 import json
-import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import jsonschema
 import pytest
 import yaml
+from unit.core.contract_page import ROOT, Page, expanded, fields_of, parents
 
-from steadfleet_core.campaign.demands import MOVED, NOT_BUILT, refuse_unmet
+from steadfleet_core.campaign.demands import refuse_unmet
 from steadfleet_core.campaign.policy import PatchPolicy
 from steadfleet_core.contract import read_contract, schema_of
 
-ROOT = Path(__file__).parents[3]
-PAGE = (ROOT / "docs/contract.md").read_text()
+PAGE = Page("docs/contract.md")
 SCHEMA = ROOT / "docs/schema/PatchPolicy.json"
 EXAMPLES = sorted((ROOT / "examples/policies").glob("*.yaml"))
 
@@ -47,79 +44,7 @@ analysisConfig.{metrics[].name,metrics[].threshold,metrics[].comparison,metrics[
 """
 """Every field of the PatchPolicy of the project that we are measured against, from its contract."""
 
-IMAGE_FIELDS = """
-apiVersion kind metadata.{family,version,labels,annotations} spec.os.{name,version,architecture}
-spec.compliance.{cisLevel,signed,signatureKeyRef,sbomRequired,sbomUrl,slsaLevel}
-spec.compliance.attestations[].{type,url,passed}
-spec.lifecycle.{status,createdAt,promotedAt,deprecatedAt,retiredAt,retentionDays}
-spec.platforms.aws.{enabled,regions,amiIds,shareWithAccounts,kmsKeyId}
-spec.platforms.azure.{enabled,subscriptionId,resourceGroup,regions}
-spec.platforms.azure.gallery.{name,imageName,imageVersion}
-spec.platforms.gcp.{enabled,projectId,imageFamily,imageName,regions}
-spec.platforms.vsphere.{enabled,vcenter,datacenter,cluster,datastore,folder,templateName,contentLibrary}
-spec.build.{packerTemplate,sourceImage,buildNumber,gitCommit,ciPipelineUrl}
-spec.windows.edition spec.windows.servicing.{channel,wsusServer,updatePolicy}
-spec.windows.security.{credentialGuard,deviceGuard,secureboot}
-spec.windows.security.bitlocker.{enabled,recoveryKeyEscrow}
-spec.windows.defender.{enabled,realtimeProtection,cloudDeliveredProtection,automaticSampleSubmission}
-spec.windows.defender.exclusions.{paths,extensions,processes}
-spec.windows.laps.{enabled,passwordLength,passwordAgeDays,managementMode} spec.windows.roles[].{name,features}
-spec.windows.dotnet.{framework35,framework48,dotnet6,dotnet8}
-spec.windows.powershell.{executionPolicy,transcription,scriptBlockLogging,constrainedLanguageMode}
-spec.windows.audit.{logonEvents,objectAccess,policyChange,privilegeUse,processTracking,systemEvents}
-spec.windows.firewall.{enabled,profiles.domain,profiles.private,profiles.public}
-spec.windows.firewall.rules[].{name,direction,action,port,protocol}
-"""
-
-
-class Row(NamedTuple):
-    field: str
-    fate: str
-    ours: str
-    why: str
-    test: str = ""
-
-
-def expanded(field: str) -> list[str]:
-    """Expand `a.{b,c}` to `a.b` and `a.c`."""
-    match = re.fullmatch(r"(.*)\{(.*)\}", field)
-    return [match[1] + part for part in match[2].split(",")] if match else [field]
-
-
-def table_after(heading: str) -> list[list[str]]:
-    """Return the cells of the first table under a heading, without its head."""
-    _, _, text = PAGE.partition(f"\n{heading}\n")
-    lines = text[text.index("\n|") :].strip().split("\n\n")[0].splitlines()
-    return [[cell.strip().strip("`") for cell in line.strip("|").split(" |")] for line in lines[2:]]
-
-
-def rows(heading: str) -> list[Row]:
-    return [Row(*cells) for cells in table_after(heading)]
-
-
-def schema_fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, bool, Any]]:
-    """Yield the path of every field that is no mapping of fields, whether it is required, and its default."""
-    if "$ref" in schema:
-        schema = schema_of(PatchPolicy)["$defs"][schema["$ref"].rpartition("/")[2]]
-    branches = schema.get("oneOf", [schema])
-    for branch in branches:
-        if branch is not schema:
-            yield from schema_fields(branch, path)
-        for name, child in branch.get("properties", {}).items():
-            here = f"{path}.{name}".removeprefix(".")
-            nested = [*schema_fields(child, here)]
-            if "items" in child:
-                nested += schema_fields(child["items"], f"{here}[]")
-            if not nested or "items" in child:
-                yield here, name in branch.get("required", ()), child.get("default")
-            yield from nested
-
-
-FIELDS = {path: (required, default) for path, required, default in schema_fields(schema_of(PatchPolicy))}
-
-
-def parents(fields: set[str]) -> set[str]:
-    return {field.rsplit(".", depth)[0] for field in fields for depth in range(4)}
+FIELDS = {path: (required, default) for path, required, default in fields_of(PatchPolicy)}
 
 
 def names_in(path: str) -> set[str]:
@@ -129,7 +54,7 @@ def names_in(path: str) -> set[str]:
 
 
 def test_the_page_lists_every_field_with_its_default() -> None:
-    documented = {field: default.strip("`") for field, default, _ in table_after("## Fields")}
+    documented = {field: default.strip("`") for field, default, _ in PAGE.table_after("## Fields")}
     written = {
         path: "required" if required else default if isinstance(default, str) else json.dumps(default)
         for path, (required, default) in FIELDS.items()
@@ -138,37 +63,29 @@ def test_the_page_lists_every_field_with_its_default() -> None:
     assert documented == written
 
 
-@pytest.mark.parametrize(
-    ("heading", "fields"), [("### PatchPolicy", PATCH_FIELDS), ("### GoldenImage", IMAGE_FIELDS)]
-)
-def test_no_field_of_the_other_contracts_is_missing_or_invented(heading: str, fields: str) -> None:
-    listed = [field for row in rows(heading) for field in expanded(row.field)]
+def test_no_field_of_the_other_contract_is_missing_or_invented() -> None:
+    theirs = sorted(field for word in PATCH_FIELDS.split() for field in expanded(word))
 
-    assert sorted(listed) == sorted(field for word in fields.split() for field in expanded(word))
+    assert PAGE.listed("### PatchPolicy") == theirs
 
 
-@pytest.mark.parametrize("heading", ["### PatchPolicy", "### GoldenImage"])
-def test_every_row_has_a_fate_and_a_reason(heading: str) -> None:
-    for row in rows(heading):
+def test_every_row_has_a_fate_and_a_reason() -> None:
+    for row in PAGE.rows("### PatchPolicy"):
         assert row.fate in {"kept", "replaced", "later", "dropped"}, row
         assert row.why or row.fate == "kept", row
-
-
-def test_golden_images_are_not_built() -> None:
-    assert {row.fate for row in rows("### GoldenImage")} == {"later", "dropped"}
 
 
 def test_what_is_kept_or_replaced_exists_in_our_schema() -> None:
     known = parents(set(FIELDS))
 
-    for row in rows("### PatchPolicy"):
+    for row in PAGE.rows("### PatchPolicy"):
         assert (row.ours in known) == (row.fate in {"kept", "replaced"}), row
 
 
 def test_what_comes_later_or_was_dropped_is_not_in_our_schema() -> None:
     ours = {
         field
-        for row in rows("### PatchPolicy")
+        for row in PAGE.rows("### PatchPolicy")
         if row.fate in {"later", "dropped"}
         for field in expanded(row.field)
     }
@@ -178,7 +95,7 @@ def test_what_comes_later_or_was_dropped_is_not_in_our_schema() -> None:
 
 def test_every_reader_has_a_test_that_exists() -> None:
     wrong = []
-    for row in rows("### PatchPolicy"):
+    for row in PAGE.rows("### PatchPolicy"):
         path, _, name = row.test.partition("::")
         if row.ours and not (name and (ROOT / path).is_file() and name in names_in(path)):
             wrong.append(f"{row.field} ({row.ours}): {row.test}")
@@ -187,9 +104,11 @@ def test_every_reader_has_a_test_that_exists() -> None:
 
 
 def test_a_field_that_is_not_ours_gets_more_than_unknown_field() -> None:
-    answered = {*NOT_BUILT, *MOVED}
+    answered = {*PatchPolicy.answers.not_built, *PatchPolicy.answers.moved}
     others = [
-        row for row in rows("### PatchPolicy") if not row.ours and row.field.startswith(("metadata", "spec"))
+        row
+        for row in PAGE.rows("### PatchPolicy")
+        if not row.ours and row.field.startswith(("metadata", "spec"))
     ]
     fields = {
         field.replace("spec.selector", "spec.fleet.selector")

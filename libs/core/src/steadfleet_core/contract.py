@@ -1,6 +1,6 @@
 """Read a contract that a person wrote in YAML, and say precisely what is wrong with it.
 
-`python -m steadfleet_core.contract PatchPolicy` prints the JSON Schema of a kind.
+`python -m steadfleet_core.contract GoldenImage` prints the JSON Schema of a kind.
 """
 
 import json
@@ -16,15 +16,13 @@ import yaml
 from pydantic import ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
-from steadfleet_core.campaign.demands import MOVED, NOT_BUILT, NOT_BUILT_VALUES
-from steadfleet_core.campaign.policy import PatchPolicy
+from steadfleet_core.answers import Answers
 from steadfleet_core.errors import ContractError
 from steadfleet_core.model import Contract, format_duration
 
 C = TypeVar("C", bound=Contract)
 Path = tuple[str | int, ...]
 
-KINDS: Mapping[str, type[Contract]] = {"PatchPolicy": PatchPolicy}
 MOST_NODES = 20_000
 """Values that a document may have: aliases of aliases could otherwise fill the memory."""
 MOST_LEVELS = 50
@@ -47,7 +45,7 @@ def read_contract(text: str, source: str, kind: type[C]) -> C:
         schema = schema_of(kind)
         for problem in error.errors(include_url=False):
             if problem["type"] != "too_short" or document.shown(problem["loc"]) == "[]":
-                document.report(*_explain(problem, schema, document))
+                document.report(*_explain(problem, schema, document, kind.answers))
     if document.problems:
         raise ContractError(document.lines())
     return contract
@@ -198,9 +196,10 @@ def _dotted(path: Path) -> str:
 
 
 Schema = dict[str, Any]
+Explained = tuple[Path, str]
 
 
-def _explain(problem: Mapping[str, Any], root: Schema, document: _Document) -> tuple[Path, str]:
+def _explain(problem: Mapping[str, Any], root: Schema, document: _Document, kind: Answers) -> Explained:
     """Say in plain words what pydantic found: where it is written, and what was expected."""
     path, schema = _follow(root, problem["loc"])
     if problem["type"].startswith("union_tag"):
@@ -210,23 +209,23 @@ def _explain(problem: Mapping[str, Any], root: Schema, document: _Document) -> t
     match problem["type"]:
         case "extra_forbidden":
             holder = _follow(root, problem["loc"][:-1])[1]
-            return path, _unknown(pattern, str(path[-1]), holder.get("properties", {}))
+            return path, _unknown(pattern, str(path[-1]), holder.get("properties", {}), kind)
         case "missing":
             return path, f"is required: {text}"
         case "string_type" if document.value_at(path) is not None:
             text = f"{text}; put the value in quotes"
         case "value_error":
             text = str(problem["ctx"]["error"])
-    if document.value_at(path) in NOT_BUILT_VALUES.get(pattern, ()):
+    if document.value_at(path) in kind.unbuilt_values(pattern):
         return path, f"{REFUSED}; {text}"
     return path, text
 
 
-def _unknown(pattern: str, name: str, known: Iterable[str]) -> str:
-    if pattern in NOT_BUILT:
-        return "; ".join(filter(None, [REFUSED, NOT_BUILT[pattern]]))
-    if pattern in MOVED:
-        return f"is not a field here: expected {MOVED[pattern]}"
+def _unknown(pattern: str, name: str, known: Iterable[str], answers: Answers) -> str:
+    if pattern in answers.not_built:
+        return "; ".join(filter(None, [REFUSED, answers.not_built[pattern]]))
+    if pattern in answers.moved:
+        return f"is not a field here: expected {answers.moved[pattern]}"
     folded = {field.casefold(): field for field in known}
     near = get_close_matches(name.casefold().replace("_", ""), folded, n=1)
     hint = f"did you mean {folded[near[0]]}?" if near else f"expected one of {', '.join(known)}"
@@ -295,6 +294,8 @@ def schema_of(kind: type[Contract]) -> Schema:
 
 
 if __name__ == "__main__":
+    from steadfleet_core.kinds import KINDS  # the reader itself knows none
+
     if sys.argv[1:] not in ([kind] for kind in KINDS):
         sys.exit(f"usage: python -m steadfleet_core.contract {'|'.join(KINDS)}")
     sys.stdout.write(json.dumps(schema_of(KINDS[sys.argv[1]]), indent=2, ensure_ascii=False) + "\n")

@@ -6,7 +6,7 @@ import math
 import re
 from datetime import timedelta
 from fractions import Fraction
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import (
     AfterValidator,
@@ -20,6 +20,8 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from steadfleet_core.answers import Answers
+
 API_VERSION = "steadfleet.dev/v1"
 
 
@@ -30,9 +32,13 @@ class Model(BaseModel):
 
 
 class Contract(Model):
-    """A record that people write: its fields are camelCase in YAML."""
+    """A record that people write: its fields are camelCase in YAML.
+
+    `answers` belong to a kind, and are read from the class that is being read.
+    """
 
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, validate_by_alias=True)
+    answers: ClassVar[Answers] = Answers()
 
 
 _NAME = r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$"

@@ -3,10 +3,12 @@
 from datetime import timedelta
 from enum import StrEnum
 from itertools import pairwise
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
+from steadfleet_core.answers import Answers
+from steadfleet_core.campaign.answers import ANSWERS
 from steadfleet_core.model import (
     Contract,
     Count,
@@ -288,6 +290,7 @@ class Metadata(Contract):
 class PatchPolicy(Contract):
     """A rollout of one change to one fleet, as a person wrote it."""
 
+    answers: ClassVar[Answers] = ANSWERS
     api_version: Literal["steadfleet.dev/v1"]
     kind: Literal["PatchPolicy"]
     metadata: Metadata

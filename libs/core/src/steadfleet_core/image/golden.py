@@ -1,11 +1,14 @@
 """`kind: GoldenImage`: what a person writes about an image."""
 
+import re
 from datetime import date, timedelta
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from steadfleet_core.answers import Answers
+from steadfleet_core.image.answers import ANSWERS
 from steadfleet_core.model import Contract, Count, Duration, Name, Port, PositiveDuration, Text, between
 
 LONGEST = timedelta(hours=24)
@@ -29,6 +32,17 @@ RelativePath = Annotated[
     Field(description="a path below the folder of this file"),
 ]
 Line = Annotated[str, StringConstraints(pattern=r"^[^\r\n]+$"), Field(description="text of one line")]
+
+
+def _compiles(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ValueError(f"is no regular expression: {error}") from error
+    return pattern
+
+
+Pattern = Annotated[Text, AfterValidator(_compiles)]
 Day = Annotated[date, Field(description="a day such as 2027-01-31")]
 TimeLimit = Annotated[Duration, between(timedelta(seconds=1), LONGEST)]
 
@@ -109,7 +123,7 @@ class CommandTest(NamedCheck):
     type: Literal["command"]
     run: Text
     expected_exit: int = Field(default=0, ge=0, le=255)
-    stdout: Text | None = None
+    stdout: Pattern | None = None
 
 
 class HttpTest(NamedCheck):
@@ -240,8 +254,8 @@ class Publish(Contract):
             raise ValueError("a region is named twice: expected each once")
         if self.regions and self.registries:
             raise ValueError("expected regions for an AMI or registries for an OCI image, not both")
-        if self.registries and self.share_with:
-            raise ValueError("shareWith would be ignored: expected it only with regions")
+        if self.registries and (self.share_with or any(place.kms_key for place in self.registries)):
+            raise ValueError("shareWith and kmsKey would be ignored: expected them only with regions")
         return self
 
 
@@ -265,6 +279,7 @@ class GoldenImageSpec(Contract):
 class GoldenImage(Contract):
     """A tested, signed image, as a person wrote it down."""
 
+    answers: ClassVar[Answers] = ANSWERS
     api_version: Literal["steadfleet.dev/v1"]
     kind: Literal["GoldenImage"]
     metadata: ImageMetadata
