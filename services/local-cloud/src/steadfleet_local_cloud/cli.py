@@ -46,7 +46,12 @@ def main() -> None:
     show_default=True,
     help="Where machines are; repeatable, the first is home.",
 )
-@click.option("--machines", type=click.Choice(["process", "none"]), default="process", show_default=True)
+@click.option(
+    "--machines",
+    type=click.Choice(["process", "docker", "none", "auto"]),
+    default="process",
+    show_default=True,
+)
 @click.option(
     "--network",
     default="127.77.0.0/16",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import shutil
 import tempfile
 import threading
 from collections.abc import Sequence
@@ -25,15 +24,14 @@ from steadfleet_local_cloud.context import Context
 from steadfleet_local_cloud.control import Control
 from steadfleet_local_cloud.copies import Copies
 from steadfleet_local_cloud.ebs import Ebs
-from steadfleet_local_cloud.ec2 import Ec2
+from steadfleet_local_cloud.ec2 import Ec2, register_base
 from steadfleet_local_cloud.errors import LocalCloudError, StateTakenError
 from steadfleet_local_cloud.faults import Fault, Faults, Release
-from steadfleet_local_cloud.images import Images
+from steadfleet_local_cloud.ground import Driver, Site, lay_ground
 from steadfleet_local_cloud.inventory import Inventory, open_region
-from steadfleet_local_cloud.machines import Machine, Machines, NoMachines
-from steadfleet_local_cloud.network import AUTO, claim_networks
+from steadfleet_local_cloud.machines import Machine
+from steadfleet_local_cloud.network import AUTO
 from steadfleet_local_cloud.patches import Patches
-from steadfleet_local_cloud.process_machines import ProcessMachines
 from steadfleet_local_cloud.record import Entry, Record
 from steadfleet_local_cloud.run_command import RunCommand
 from steadfleet_local_cloud.server import Application, Server
@@ -62,7 +60,7 @@ class LocalCloud:
         self,
         *,
         state: Path | None = None,
-        machines: Literal["process", "none"] = "process",
+        machines: Literal["process", "docker", "none", "auto"] = "process",
         region: str = DEFAULT_REGION,
         regions: Sequence[str] = (),
         port: int = 0,
@@ -184,9 +182,6 @@ class LocalCloud:
         return state
 
     def _build(self, folder: Path, machines: str, regions: Sequence[str], network: str, seed: int) -> Context:
-        networks = claim_networks(regions, network)
-        for held in networks.values():
-            self._closing.callback(held.close)
         record = Record(folder / "record.jsonl")
         self._closing.callback(record.close)
 
@@ -195,20 +190,16 @@ class LocalCloud:
                 "machine", event=event, instance=machine.order.instance_id, **_facts(machine), **details
             )
 
-        shutil.rmtree(folder / "images", ignore_errors=True)  # an earlier cloud's, whose ids are forgotten
-        images = Images(folder / "images")
-        driver: Machines = (
-            NoMachines() if machines == "none" else ProcessMachines(folder / "machines", images, note)
-        )
-        self._closing.callback(driver.close)
+        ground = lay_ground(Driver(machines), Site(folder, regions, network, note), self._closing)
         return Context(
-            networks=networks,
-            images=images,
-            blocks=Blocks(folder / "blocks", images),
-            machines=driver,
+            ground=ground,
+            networks=ground.networks,
+            images=ground.images,
+            blocks=Blocks(folder / "blocks", ground.images),
+            machines=ground.machines,
             faults=Faults(seed),
             record=record,
-            real=machines != "none",
+            real=ground.driver is not Driver.NONE,
             lock=threading.RLock(),
         )
 
@@ -228,6 +219,7 @@ class LocalCloud:
         self._control = Control(self._context)
         for region in self._context.networks:
             open_region(region)
+            register_base(self._context, region)
 
 
 def _release_claim() -> None:

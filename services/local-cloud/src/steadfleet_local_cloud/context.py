@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from steadfleet_local_cloud.blocks import Blocks
 from steadfleet_local_cloud.faults import Faults
-from steadfleet_local_cloud.images import Images
+from steadfleet_local_cloud.ground import Ground
+from steadfleet_local_cloud.images import ImageContent
 from steadfleet_local_cloud.machines import Machines
 from steadfleet_local_cloud.network import Network
 from steadfleet_local_cloud.record import Record
@@ -19,8 +20,9 @@ ACCOUNT = "123456789012"  # moto's own, for any credentials
 class Context:
     """The parts of one cloud, and the lock that every use of moto's state is under."""
 
+    ground: Ground
     networks: dict[str, Network]  # by region, the home region first
-    images: Images
+    images: ImageContent
     blocks: Blocks
     machines: Machines
     faults: Faults

@@ -128,7 +128,9 @@ class Control:
                 "regions": list(self._context.networks),
                 "network": str(self._context.networks[self._context.region].cidr),
                 "networks": {region: str(one.cidr) for region, one in self._context.networks.items()},
-                "machines": "process" if self._context.real else "none",
+                "machines": str(self._context.ground.driver),
+                "reason": self._context.ground.reason,
+                "base_image": self._context.ground.base,
             }
         )
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 from pathlib import Path
 from typing import Any
 
 from moto.ec2.exceptions import EC2ClientError, InvalidAMIIdError
+from moto.ec2.models import ec2_backends
 from moto.ec2.models.amis import AmiBackend
 from moto.ec2.models.instances import Instance, InstanceBackend
 from moto.ec2.models.vpcs import VPCBackend
 
 from steadfleet_local_cloud.amis import refuse_name, refuse_unavailable
-from steadfleet_local_cloud.context import Context
+from steadfleet_local_cloud.context import ACCOUNT, Context
 from steadfleet_local_cloud.errors import ContentError
 from steadfleet_local_cloud.images import check_content
 from steadfleet_local_cloud.machines import Order
 from steadfleet_local_cloud.patches import Patches
 
 # moto's stand-in for a missing token; botocore always sends one
+_KEY_TYPES = ("ssh-", "ecdsa-", "sk-")
 _NO_TOKEN = "ABCDE"  # noqa: S105
 
 
@@ -52,6 +55,7 @@ class Ec2:
         return vpc
 
     def _run_instances(self, original: Any, backend: Any, image_id: str, *rest: Any, **options: Any) -> Any:
+        _refuse_key(backend, options)
         token = options.get("client_token") if self._context.client_tokens else None
         if token and token != _NO_TOKEN and token in self._launched:
             return self._launched[token]
@@ -71,7 +75,8 @@ class Ec2:
     def _boot(self, instances: list[Any]) -> None:
         try:
             for one in instances:
-                order = Order(one.id, one.image_id, one.private_ip, one.placement.zone)
+                key = _public_key(one.ec2_backend, one.key_name)
+                order = Order(one.id, one.image_id, one.private_ip, one.placement.zone, key)
                 self._context.machines.boot(order, self._next_boot(one))
         except Exception:
             for one in instances:
@@ -149,8 +154,7 @@ class Ec2:
         ami = original(backend, instance_id, name, *rest, tag_specifications=others, **options)
         for spec in snapshot:
             ami.ebs_snapshot.add_tags({tag["Key"]: tag["Value"] for tag in spec["Tags"]})
-        if content := self._context.machines.content(instance_id):
-            self._context.images.add(ami.id, content)
+        if self._context.machines.freeze(instance_id, ami.id):
             self._context.blocks.hold(ami.ebs_snapshot.id, ami.id)
         return ami
 
@@ -168,6 +172,28 @@ def register_image(context: Context, backend: Any, name: str, folder: Path, tags
         context.images.add(ami.id, folder)
         context.blocks.hold(ami.ebs_snapshot.id, ami.id)
         return str(ami.id)
+
+
+def register_base(context: Context, region: str) -> None:
+    """Give a region the image that machines of whole systems begin with, if the driver has one."""
+    if not context.ground.base:
+        return
+    backend = ec2_backends[ACCOUNT][region]
+    ami = backend.register_image(context.ground.base, "the base image of this local cloud's machines")
+    ami.launch_permissions.append({"Group": "all"})
+    context.ground.add_base(ami.id)
+    context.blocks.hold(ami.ebs_snapshot.id, ami.id)
+
+
+def _public_key(backend: Any, name: str | None) -> str:
+    """Read a key pair's public half, which a client that imported it may have sent in base64."""
+    if not name:
+        return ""
+    material = backend.key_pairs[name].material_public
+    text = material.decode() if isinstance(material, bytes) else str(material)
+    if not text.startswith(_KEY_TYPES):
+        text = base64.b64decode(text).decode()
+    return text.strip()
 
 
 def _subnet(backend: Any, options: dict[str, Any]) -> Any:
@@ -188,6 +214,14 @@ def _template_image(backend: Any, options: dict[str, Any]) -> str:
     if not template:
         return ""
     return str(backend._get_template_from_args(template).image_id or "")  # noqa: SLF001 - as moto finds it
+
+
+def _refuse_key(backend: Any, options: dict[str, Any]) -> None:
+    name = options.get("key_name")
+    if not name and options.get("launch_template"):
+        name = backend._get_template_from_args(options["launch_template"]).data.get("KeyName")  # noqa: SLF001 - as moto finds it
+    if name and name not in backend.key_pairs:
+        raise EC2ClientError("InvalidKeyPair.NotFound", f"The key pair '{name}' does not exist")
 
 
 def _end_with_instance(instance: Any, adopted: set[str | None]) -> None:

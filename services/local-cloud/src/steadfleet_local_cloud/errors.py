@@ -7,7 +7,9 @@ LocalCloudError
 ├── StateTakenError     another local cloud writes to the state folder
 ├── ContentError        a folder cannot be the content of an image
 ├── FaultError          a fault makes no sense
-└── MachineError        a machine could not be started or reached
+├── MachineError        a machine could not be started or reached
+├── EngineError         there is no Docker engine that machines could run on, or it failed
+└── BaseImageError      the image that Docker machines begin with could not be made
 """
 
 
@@ -36,4 +38,12 @@ class FaultError(LocalCloudError):
 
 
 class MachineError(LocalCloudError):
+    pass
+
+
+class EngineError(LocalCloudError):
+    pass
+
+
+class BaseImageError(LocalCloudError):
     pass

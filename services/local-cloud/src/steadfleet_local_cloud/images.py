@@ -23,6 +23,10 @@ class ImageContent(ABC):
     """
 
     @abstractmethod
+    def add(self, image_id: str, content: Path) -> None:
+        """Take a folder as an image's content, following links out of it: an image must be self-contained."""
+
+    @abstractmethod
     def copy(self, source_id: str, image_id: str) -> None:
         """Give one image the content of another, if that has any."""
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from pathlib import Path
 
 from steadfleet_local_cloud.errors import MachineError
 
@@ -34,6 +33,7 @@ class Order:
     image_id: str
     address: str
     zone: str
+    public_key: str = ""  # of the instance's key pair, in OpenSSH's form
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ class Machine:
 
     def __post_init__(self) -> None:
         self.changed = threading.Condition()
+        self.turning = threading.RLock()  # held while it is switched on or off
 
     @property
     def alive(self) -> bool:
@@ -138,8 +139,8 @@ class Machines(ABC):
         """Freeze or revive everything that runs on the machine: it neither answers nor dies."""
 
     @abstractmethod
-    def content(self, instance_id: str) -> Path | None:
-        """Where the machine's own copy of its image's content lies."""
+    def freeze(self, instance_id: str, image_id: str) -> bool:
+        """Make what is on the machine's disk an image's content; false if there is none to be had."""
 
     @abstractmethod
     def run_command(self, instance_id: str, job: Job) -> Output | None:
@@ -178,8 +179,8 @@ class NoMachines(Machines):
     def hang(self, instance_id: str, *, hung: bool) -> None:
         pass
 
-    def content(self, instance_id: str) -> Path | None:  # noqa: ARG002 - none has content
-        return None
+    def freeze(self, instance_id: str, image_id: str) -> bool:  # noqa: ARG002 - none has a disk
+        return False
 
     def run_command(self, instance_id: str, job: Job) -> Output | None:  # noqa: ARG002 - none can run it
         raise MachineError(
