@@ -29,6 +29,7 @@ from steadfleet_local_cloud.errors import LocalCloudError, StateTakenError
 from steadfleet_local_cloud.faults import Fault, Faults, Release
 from steadfleet_local_cloud.ground import Driver, Site, lay_ground
 from steadfleet_local_cloud.inventory import Inventory, open_region
+from steadfleet_local_cloud.kms import Kms
 from steadfleet_local_cloud.machines import Machine
 from steadfleet_local_cloud.network import AUTO
 from steadfleet_local_cloud.patches import Patches
@@ -213,6 +214,7 @@ class LocalCloud:
         Amis(self._context, patches)
         Copies(self._context, patches, pending_describes)
         Ebs(self._context, patches)
+        Kms(patches)
         AutoScaling(self._context, patches)
         self._closing.callback(RunCommand(self._context, patches).close)
         self._closing.callback(TargetHealth(self._context, patches, probe_scale).close)

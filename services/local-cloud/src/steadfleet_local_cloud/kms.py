@@ -64,12 +64,12 @@ def _sign(original: Any, backend: Any, key_id: str, message: bytes, signing_algo
     if not isinstance(message, Digest):
         return original(backend, key_id, message, signing_algorithm)
     _, _, algorithm = original(backend, key_id, b"-", signing_algorithm)  # it checks usage and algorithm
-    scheme = _scheme(message, signing_algorithm)
+    scheme = _scheme(message, signing_algorithm, padding.PSS.DIGEST_LENGTH)
     return key.arn, key.private_key.private_key.sign(bytes(message), *scheme), algorithm
 
 
 def _verify(
-    original: Any, backend: Any, key_id: str, message: bytes, signature: bytes, signing_algorithm: str
+    original: Any, backend: Any, *, key_id: str, message: bytes, signature: bytes, signing_algorithm: str
 ) -> Any:
     key = _usable(backend, key_id)
     arn, valid, algorithm = original(backend, key_id, message, signature, signing_algorithm)
@@ -82,20 +82,20 @@ def _verify(
 
 def _holds(public_key: Any, digest: Digest, signature: bytes, signing_algorithm: str) -> bool:
     try:
-        public_key.verify(signature, bytes(digest), *_scheme(digest, signing_algorithm))
+        public_key.verify(signature, bytes(digest), *_scheme(digest, signing_algorithm, padding.PSS.AUTO))
     except InvalidSignature:
         return False
     return True
 
 
-def _scheme(digest: Digest, signing_algorithm: str) -> tuple[Any, ...]:
+def _scheme(digest: Digest, signing_algorithm: str, salt: Any) -> tuple[Any, ...]:
     algorithm = _HASHES[signing_algorithm[-len("SHA_256") :]]()
     if len(digest) != algorithm.digest_size:
         raise _invalid(f"Digest is invalid length for algorithm {signing_algorithm}.")
     if signing_algorithm.startswith("ECDSA"):
         return (ec.ECDSA(Prehashed(algorithm)),)
     if signing_algorithm.startswith("RSASSA_PSS"):
-        return padding.PSS(padding.MGF1(algorithm), padding.PSS.DIGEST_LENGTH), Prehashed(algorithm)
+        return padding.PSS(padding.MGF1(algorithm), salt), Prehashed(algorithm)
     return padding.PKCS1v15(), Prehashed(algorithm)
 
 
