@@ -22,6 +22,7 @@ from steadfleet_ports.lease import (
     OwnerState,
     Renewal,
     Residue,
+    Sweep,
 )
 from steadfleet_workflows.hosts import root_cause
 from steadfleet_workflows.lease_book import ContinuedLease, LeaseBook, details
@@ -42,7 +43,7 @@ class Lease:
 
     @workflow.init
     def __init__(self, order: LeaseOrder | ContinuedLease) -> None:
-        self.sweep = order.sweep
+        self.sweep = _since(order.sweep)
         term = order.term or TERM
         self.book = (
             order.book
@@ -146,7 +147,7 @@ class Lease:
     @workflow.update
     async def open(self, order: LeaseOrder) -> LeaseStatus:  # the port's own verb
         """Answer when the janitor may do all that the lease would ask of it; asking again is safe."""
-        widened = order.sweep != self.sweep
+        widened = _since(order.sweep, self.sweep.since) != self.sweep
         self._take_in(order)
         if widened or self.book.state is LeaseState.OPENING:
             await self._rehearse()
@@ -220,7 +221,8 @@ class Lease:
             raise _refused(f"the janitor may not clean up after {self.sweep.run}: {'; '.join(problems)}")
 
     def _take_in(self, order: LeaseOrder) -> None:
-        self.sweep, self.book.term = order.sweep, order.term or self.book.term
+        self.sweep = _since(order.sweep, self.sweep.since)
+        self.book.term = order.term or self.book.term
         new = [one for one in order.obligations if one not in self.book.obligations]
         self.book.obligations += new
 
@@ -269,6 +271,11 @@ class Lease:
         await workflow.wait_condition(lambda: self._unanswered or workflow.all_handlers_finished())
         if not self._unanswered:
             continue_as_new(ContinuedLease(sweep=self.sweep, owner=self.book.owner, book=self.book))
+
+
+def _since(sweep: Sweep, since: datetime | None = None) -> Sweep:
+    """Note when the run began: a thing of the same name that is older is somebody else's."""
+    return sweep if sweep.since else sweep.model_copy(update={"since": since or workflow.now()})
 
 
 def _pauses() -> Iterator[timedelta]:

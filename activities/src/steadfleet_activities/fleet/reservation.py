@@ -7,6 +7,7 @@ from temporalio.client import Client, WithStartWorkflowOperation, WorkflowExecut
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
+from steadfleet_activities.client import client_of
 from steadfleet_durable import get_logger
 from steadfleet_ports.reservation import RESERVATION_WORKFLOW, Claim, Grant, Reservations, reservation_id
 
@@ -18,8 +19,12 @@ _log = get_logger(__name__)
 class TemporalReservations(Reservations):
     """Grants come from `fleet/<name>`, started when it is first asked; it knows who holds, not who lives."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, client: Client | None = None) -> None:
+        self._given = client
+
+    @property
+    def _client(self) -> Client:
+        return client_of(self._given)
 
     @activity.defn
     async def reserve_fleet(self, claim: Claim) -> Grant:

@@ -61,13 +61,15 @@ class Sweep(Model):
     """All that one run made for a time: everything tagged with it in these regions, and these names.
 
     An image that was released, and a machine that serves, are not temporary. Without regions it is
-    the region of the worker that opens the lease, unless it is the Docker engine alone.
+    the region of the worker that opens the lease, unless it is the Docker engine alone. What is known
+    by its name only is taken if it was made after `since`, which is when the lease was opened.
     """
 
     run: str
     regions: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     docker: bool = False
+    since: datetime | None = None
 
 
 class LeaseOrder(Model):
