@@ -5,6 +5,6 @@ with LocalSigstore.running() as sigstore:
     trust = sigstore.trust_config
 """
 
-from fakes.sigstore.instance import LocalSigstore
+from fakes.sigstore.instance import LocalSigstore, Service
 
-__all__ = ["LocalSigstore"]
+__all__ = ["LocalSigstore", "Service"]

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,12 @@ _TRUSTED_ROOT = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
 _SIGNING_CONFIG = "application/vnd.dev.sigstore.signingconfig.v0.2+json"
 
 
+class Service(StrEnum):
+    CERTIFICATES = "/api/v2/signingCert"
+    LOG = "/api/v2/log/entries"
+    TIMESTAMPS = "/api/v1/timestamp"
+
+
 @dataclass
 class LocalSigstore:
     issuer: Issuer
@@ -26,6 +33,8 @@ class LocalSigstore:
     log: SignatureLog
     timestamps: TimestampAuthority
     url: str = ""
+    down: set[Service] = field(default_factory=set)
+    """What answers 503."""
 
     @classmethod
     @contextmanager
@@ -41,12 +50,14 @@ class LocalSigstore:
             yield sigstore
 
     def answer(self, request: Request) -> Answer:
-        match request.method, request.path:
-            case "POST", "/api/v2/signingCert":
+        if request.path in self.down:
+            return Answer(503)
+        match request.path:
+            case Service.CERTIFICATES:
                 return self.authority.answer(request)
-            case "POST", "/api/v2/log/entries":
+            case Service.LOG:
                 return self.log.answer(request)
-            case "POST", "/api/v1/timestamp":
+            case Service.TIMESTAMPS:
                 return self.timestamps.answer(request)
         return Answer(404)
 
@@ -86,7 +97,7 @@ class LocalSigstore:
 
     @property
     def timestamp_url(self) -> str:
-        return f"{self.url}/api/v1/timestamp"
+        return self.url + Service.TIMESTAMPS
 
     def write(self, folder: Path) -> Path:
         """Write the trust configuration, and beside it its two halves for clients that want them apart."""

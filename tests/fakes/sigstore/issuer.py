@@ -3,6 +3,8 @@
 import re
 import subprocess
 import sys
+import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
@@ -28,13 +30,19 @@ class Issuer:
     @contextmanager
     def running(cls) -> Iterator["Issuer"]:
         """Run `oidc-provider-mock` apart: its libraries warn, and here warnings are errors."""
-        command = [sys.executable, "-m", "oidc_provider_mock", "--port", "0"]
+        command = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", "0"]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr
+            # It logs every request: unread, it would stop once the pipe is full.
+            reading = threading.Thread(target=deque, args=(process.stderr, 0))
             try:
-                assert process.stderr
-                yield cls(_address(process.stderr))
+                url = _address(process.stderr)
+                reading.start()
+                yield cls(url)
             finally:
                 process.kill()
+                if reading.ident:
+                    reading.join()
 
     def token(self, subject: str, *, audience: str = AUDIENCE) -> str:
         """Log `subject` in, as a browser would, and give its ID token."""

@@ -15,7 +15,7 @@ from integration.signing.signing import (
 )
 from integration.signing.tampering import Tamper
 
-from fakes.sigstore import LocalSigstore
+from fakes.sigstore import LocalSigstore, Service
 from fakes.sigstore.issuer import Issuer
 from steadfleet_signing import OidcIdentity, Statement, VerificationError, verify_bundle
 from steadfleet_signing.errors import SigningServiceError, UntrustedIdentityError, WrongModeError
@@ -101,3 +101,24 @@ def test_a_token_for_another_audience_gets_no_certificate(sigstore: LocalSigstor
 
     with pytest.raises(SigningServiceError):
         KeylessSigner(json.dumps(sigstore.trust_config), lambda: token).sign(statement())
+
+
+@pytest.mark.parametrize(
+    ("service", "words"),
+    [
+        (Service.CERTIFICATES, "503"),
+        (Service.LOG, "503"),
+        (Service.TIMESTAMPS, "does the timestamp authority answer"),
+    ],
+)
+def test_a_service_that_is_down_is_named_and_signing_again_helps(
+    sigstore: LocalSigstore, service: Service, words: str
+) -> None:
+    with LocalSigstore.running(sigstore.issuer) as ailing:
+        signer = keyless_signer(ailing)
+        ailing.down.add(service)
+        with pytest.raises(SigningServiceError, match=words):
+            signer.sign(statement())
+        ailing.down.clear()
+
+        verify_bundle(signer.sign(statement()), trusting_identity(ailing))

@@ -1,16 +1,38 @@
 """What we sign with a key, other people's verifiers accept, and refuse once it is altered."""
 
+import hashlib
+import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from integration.signing import tampering
 from integration.signing.oracles import ByKey, Cosign, Oracle, Question
-from integration.signing.signing import DIGEST, new_signer, pem_of, root_of, statement
+from integration.signing.signing import DIGEST, new_signer, pem_of, root_of, statement, trusting_key
 from integration.signing.tampering import Tamper
 
 from fakes.sigstore import LocalSigstore
-from steadfleet_signing import CYCLONEDX, PLAIN_SIGNATURE, SLSA_PROVENANCE, TEST_RESULT
+from fakes.sigstore.keys import b64, new_key, sign
+from steadfleet_signing import CYCLONEDX, PLAIN_SIGNATURE, SLSA_PROVENANCE, TEST_RESULT, verify_bundle
+from steadfleet_signing.bundle import PAYLOAD_TYPE, pae
+from steadfleet_signing.errors import BadSignatureError
 from steadfleet_signing.signers import LocalKeySigner, TimestampWitness
+
+Mistake = Callable[[ec.EllipticCurvePrivateKey, bytes], bytes]
+
+
+def without_its_type(key: ec.EllipticCurvePrivateKey, payload: bytes) -> bytes:
+    return sign(key, payload)
+
+
+def hashed_twice(key: ec.EllipticCurvePrivateKey, payload: bytes) -> bytes:
+    return sign(key, hashlib.sha256(pae(PAYLOAD_TYPE, payload)).digest())
+
+
+def hashed_otherwise(key: ec.EllipticCurvePrivateKey, payload: bytes) -> bytes:
+    return key.sign(pae(PAYLOAD_TYPE, payload), ec.ECDSA(hashes.SHA384()))
 
 
 def signed(signer: LocalKeySigner, predicate_type: str = SLSA_PROVENANCE) -> Question:
@@ -53,6 +75,21 @@ def test_another_key_is_refused(oracle: Oracle, signer: LocalKeySigner) -> None:
 
     assert oracle.judge(question)
     assert not oracle.judge(replace(question, trust=ByKey(pem_of(new_signer()))))
+
+
+@pytest.mark.parametrize("mistake", [without_its_type, hashed_twice, hashed_otherwise])
+def test_what_a_mistaken_signer_makes_is_refused(oracle: Oracle, mistake: Mistake) -> None:
+    key = new_key()
+    signer = LocalKeySigner(key)
+    question = signed(signer)
+    bundle = json.loads(question.bundle)
+    bundle["dsseEnvelope"]["signatures"][0]["sig"] = b64(mistake(key, statement()))
+    mistaken = json.dumps(bundle).encode()
+
+    assert oracle.judge(question)
+    assert not oracle.judge(replace(question, bundle=mistaken))
+    with pytest.raises(BadSignatureError):
+        verify_bundle(mistaken, trusting_key(pem_of(signer)))
 
 
 def test_cosign_refuses_another_artifact(cosign: Cosign, signer: LocalKeySigner) -> None:
