@@ -3,7 +3,7 @@
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from steadfleet_core.campaign.wave import WaveOrder
 from steadfleet_core.fleet import Host, HostOutcome, HostState
@@ -33,7 +33,7 @@ def root_cause(error: BaseException) -> str:
     """Return the innermost message: the outer ones only say that an activity failed."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return str(error)
+    return error.message if isinstance(error, ApplicationError) else str(error)
 
 
 def _request(order: WaveOrder, host: Host) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class GoldenImage(Publishing):
                 await self._examine(saga, build, built)
                 await self._judge(build)
                 await self._publish(saga, built)
-            except BaseException as error:
+            except (FailureError, asyncio.CancelledError) as error:
                 self._enter(ImageState.UNDOING, self.aborted or _told(error))
                 raise
             finally:
@@ -149,7 +149,7 @@ class GoldenImage(Publishing):
         cancelled = None
         while not work.done():
             try:
-                await asyncio.wait([work])
+                await workflow.wait_condition(work.done)
             except asyncio.CancelledError as error:
                 cancelled = error
                 self.abort_work("the workflow was cancelled")

@@ -34,7 +34,7 @@ class Leased:
     async def __aexit__(self, _type: object, error: BaseException | None, _tb: object) -> None:
         if self._renewing is not None:
             self._renewing.cancel()
-        if isinstance(error, Exception) and not workflow.is_failure_exception(error):
+        if not _ended(error):
             return  # a bug suspends the workflow: nothing of it may be taken away
         closing = asyncio.create_task(self._close())
         while not closing.done():
@@ -58,3 +58,9 @@ class Leased:
             workflow.logger.error("%s", self.problem)
         else:
             self.residue = residue.left
+
+
+def _ended(error: BaseException | None) -> bool:
+    if error is None or isinstance(error, asyncio.CancelledError):
+        return True
+    return isinstance(error, Exception) and workflow.is_failure_exception(error)
