@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -23,6 +24,8 @@ from steadfleet_signing.trust import (
 ARTIFACT = b"the content of an image"
 DIGEST = hashlib.sha256(ARTIFACT).hexdigest()
 PIPELINE = "https://ci.example/build.yml"
+
+PARTS_OF_A_ROOT = ("certificateAuthorities", "ctlogs", "timestampAuthorities", "tlogs")
 
 PROVENANCE = {
     "buildDefinition": {
@@ -62,10 +65,16 @@ def root_of(sigstore: LocalSigstore) -> bytes:
 
 
 def trusting_identity(
-    sigstore: LocalSigstore, *, subject: str = PIPELINE, issuer: str | None = None
+    sigstore: LocalSigstore,
+    *,
+    subject: str = PIPELINE,
+    issuer: str | None = None,
+    root: dict[str, Any] | None = None,
 ) -> TrustMaterial:
     identity = TrustedIdentity(issuer=issuer or sigstore.issuer.url, subject=subject)
-    return TrustMaterial.of(_policy(identities=(identity,)), root_of(sigstore))
+    return TrustMaterial.of(
+        _policy(identities=(identity,)), json.dumps(root or sigstore.trusted_root).encode()
+    )
 
 
 def _policy(keys: tuple[TrustedKey, ...] = (), identities: tuple[TrustedIdentity, ...] = ()) -> TrustPolicy:

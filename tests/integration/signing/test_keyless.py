@@ -5,6 +5,7 @@ import json
 import pytest
 from integration.signing import tampering
 from integration.signing.signing import (
+    PARTS_OF_A_ROOT,
     PIPELINE,
     keyless_signer,
     new_signer,
@@ -71,6 +72,16 @@ def test_another_instance_proves_nothing(
         verify_bundle(foreign, trusting_identity(sigstore))
     with pytest.raises(UntrustedIdentityError):
         verify_bundle(bundle, trusting_identity(other_sigstore))
+
+
+@pytest.mark.parametrize("part", PARTS_OF_A_ROOT)
+def test_every_party_must_be_one_that_is_trusted(
+    sigstore: LocalSigstore, other_sigstore: LocalSigstore, bundle: bytes, part: str
+) -> None:
+    root = sigstore.trusted_root | {part: other_sigstore.trusted_root[part]}
+
+    with pytest.raises(UntrustedIdentityError):
+        verify_bundle(bundle, trusting_identity(sigstore, root=root))
 
 
 @pytest.mark.parametrize(("tamper", "reason"), TAMPERED)

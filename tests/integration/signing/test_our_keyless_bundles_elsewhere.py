@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from integration.signing import tampering
 from integration.signing.oracles import ByIdentity, Cosign, Oracle, Question, SigstoreJs
-from integration.signing.signing import DIGEST, PIPELINE, keyless_signer, statement
+from integration.signing.signing import DIGEST, PARTS_OF_A_ROOT, PIPELINE, keyless_signer, statement
 from integration.signing.tampering import Tamper
 
 from fakes.sigstore import LocalSigstore
@@ -52,6 +52,16 @@ def test_another_instance_proves_nothing(
     bundle_oracle: Oracle, question: Question, other_sigstore: LocalSigstore
 ) -> None:
     assert not bundle_oracle.judge(distrusting(question, trusted_root=other_sigstore.trusted_root))
+
+
+@pytest.mark.parametrize("part", PARTS_OF_A_ROOT)
+def test_every_party_must_be_one_that_is_trusted(
+    bundle_oracle: Oracle, question: Question, other_sigstore: LocalSigstore, part: str
+) -> None:
+    assert isinstance(question.trust, ByIdentity)
+    root = question.trust.trusted_root | {part: other_sigstore.trusted_root[part]}
+
+    assert not bundle_oracle.judge(distrusting(question, trusted_root=root))
 
 
 @pytest.mark.parametrize("tamper", ALTERED)
