@@ -14,8 +14,12 @@ from steadfleet_signing import TrustMaterial, verify_bundle
 from steadfleet_signing.errors import SelfCheckError, SigningError, SigningServiceError, StatementError
 from steadfleet_signing.publickey import to_pem
 from steadfleet_signing.signers import KmsSigner, LocalKeySigner, TimestampWitness, signer_for
+from steadfleet_signing.timestamps import ROOT_TYPE
 
 ARN = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+
+REJECTION = bytes.fromhex("3005 3003 020102")  # a TimeStampResp of status 2, without a token
 
 
 class FakeKms:
@@ -187,7 +191,7 @@ def test_a_witness_that_repeats_an_old_answer_is_noticed(dating: Dating) -> None
             witness.timestamp(b"signature")
 
 
-@pytest.mark.parametrize("answer", [Answer(503), Answer(200, b"no timestamp")])
+@pytest.mark.parametrize("answer", [Answer(503), Answer(200, b"no timestamp"), Answer(200, REJECTION)])
 def test_a_witness_that_does_not_answer_well_is_an_error_to_retry(dating: Dating, answer: Answer) -> None:
     with serving(lambda _: answer) as host:
         witness = TimestampWitness(f"http://{host}", dating.trusted_root)
@@ -200,3 +204,5 @@ def test_a_witness_needs_an_url_and_a_root_with_authorities(dating: Dating) -> N
         TimestampWitness("file:///etc/passwd", dating.trusted_root)
     with pytest.raises(SigningError, match="trusted root"):
         TimestampWitness("http://127.0.0.1", b"{}")
+    with pytest.raises(SigningError, match="expected it to name an authority"):
+        TimestampWitness("http://127.0.0.1", b'{"mediaType": "%s"}' % ROOT_TYPE.encode())

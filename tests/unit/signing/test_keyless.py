@@ -16,6 +16,7 @@ from fakes.trust import BUILDER, image, new_signer, plain, provenance, trusted_k
 from steadfleet_signing import (
     Bundle,
     OidcIdentity,
+    Subject,
     TrustMaterial,
     decide,
     verify_bundle,
@@ -214,6 +215,14 @@ def test_signing_as_someone_else_than_expected_is_caught(sigstore: FaultySigstor
 
     with pytest.raises(SelfCheckError, match=r"is not by https://ci\.example/release\.yml"):
         signer(sigstore, expected).sign(plain(image()))
+
+
+def test_what_sigstores_client_does_not_sign_is_refused_for_good(sigstore: FaultySigstore) -> None:
+    commit = Subject(name="source", digest={"gitCommit": "a" * 40})
+
+    with pytest.raises(SigningError, match="signs no such statement") as refused:
+        signer(sigstore).sign(plain(commit))
+    assert not isinstance(refused.value, SigningServiceError)
 
 
 def test_a_trust_config_that_is_none_is_refused() -> None:

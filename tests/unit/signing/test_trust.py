@@ -1,4 +1,5 @@
 import json
+import textwrap
 from typing import Any
 
 import pytest
@@ -8,8 +9,8 @@ from fakes.dating import Dating
 from fakes.trust import BUILDER, new_signer, trusted_key, trusting
 from steadfleet_core.contract import read_contract
 from steadfleet_core.errors import ContractError
-from steadfleet_signing import OidcIdentity, TrustMaterial, TrustPolicy
-from steadfleet_signing.publickey import fingerprint
+from steadfleet_signing import OidcIdentity, TrustMaterial, TrustPolicy, trust
+from steadfleet_signing.publickey import fingerprint, to_pem
 
 SIGNER = new_signer()
 CI = {"issuer": "https://ci.example", "subject": "build", "builders": [BUILDER]}
@@ -36,6 +37,16 @@ def test_a_policy_is_written_as_yaml() -> None:
     assert policy.entry_of(OidcIdentity(issuer="https://other.example", subject="build")) is None
 
 
+def test_the_policy_in_the_documentation_is_one() -> None:
+    _, _, example = (trust.__doc__ or "").partition("\n\n")
+    key = textwrap.indent(to_pem(SIGNER.public_key), " " * 8)
+    text = example.replace("        -----BEGIN PUBLIC KEY-----\n        …\n", key)
+
+    policy = read_contract(text, "trust.yaml", TrustPolicy)
+
+    assert policy.entry_of(SIGNER.identity)
+
+
 PRIVATE = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
 
 
@@ -44,6 +55,7 @@ PRIVATE = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
     [
         ({"environment": "production"}, "trust.yaml:6: spec.environment: production — expected one of dev"),
         ({"keys": [trusted_key(SIGNER, pem=PRIVATE)]}, "expected an ECDSA P-256 public key"),
+        ({"keys": [trusted_key(SIGNER, pem=to_pem(SIGNER.public_key) * 2)]}, "and only one"),
         ({"keys": [trusted_key(SIGNER, validUntil="soon")]}, "expected a time with its zone"),
         ({"keys": [trusted_key(SIGNER, validUntil="2026-01-01T00:00:00")]}, "expected a time with its zone"),
         (

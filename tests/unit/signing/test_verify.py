@@ -150,6 +150,11 @@ def test_rightly_signed_nonsense_is_refused(payload: bytes) -> None:
         verify_bundle(bundle_of(payload), TRUST)
 
 
+def test_a_policy_that_trusts_nobody_refuses_all() -> None:
+    with pytest.raises(UntrustedKeyError, match="trusts nobody"):
+        verify_bundle(RAW, TrustMaterial.of(trusting(environment="dev")))
+
+
 def test_a_policy_of_keys_refuses_certificates() -> None:
     with pytest.raises(WrongModeError, match="trusts keys only"):
         verify_bundle(with_certificate(), TRUST)

@@ -2,12 +2,15 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from fakes.dating import Dating
 from fakes.trust import NOW, image, new_signer, plain, trusted_key, trusting
 from steadfleet_signing import Bundle, TrustMaterial, verify_bundle
 from steadfleet_signing.bundle import SignedTimestamp, TimestampData
 from steadfleet_signing.errors import ExpiredKeyError, FutureTimestampError
+from steadfleet_signing.timestamps import TimestampRefusedError, authorities_of, trusted_time
 
 SIGNER = new_signer()
 RAW = SIGNER.sign(plain(image()))
@@ -119,3 +122,16 @@ def test_without_a_trusted_root_timestamps_say_nothing(dating: Dating) -> None:
     verified = verify_bundle(dated(dating, ROTATED), material, now=datetime.now(UTC))
 
     assert "trustedRoot has no timestamp authority" in verified.notes[0]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(at=st.integers(0, 2000), by=st.integers(1, 255))
+def test_a_flipped_byte_of_a_timestamp_never_tells_another_time(dating: Dating, at: int, by: int) -> None:
+    stamp = bytearray(dating.stamp(b"signature", ROTATED))
+    stamp[at % len(stamp)] ^= by
+
+    try:
+        time = trusted_time(bytes(stamp), b"signature", authorities_of(dating.trusted_root))
+    except TimestampRefusedError:
+        return
+    assert time == ROTATED

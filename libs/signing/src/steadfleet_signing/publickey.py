@@ -12,7 +12,9 @@ P256_WORDS = "an ECDSA P-256 public key in PEM (-----BEGIN PUBLIC KEY-----)"
 
 
 def load_pem(pem: str) -> ec.EllipticCurvePublicKey:
-    """Raise ValueError if `pem` is anything but a P-256 public key."""
+    """Raise ValueError if `pem` is anything but one P-256 public key."""
+    if pem.count("-----BEGIN") > 1:
+        raise ValueError(f"expected {P256_WORDS}, and only one")
     try:
         key = serialization.load_pem_public_key(pem.encode())
     except Exception as error:  # the parser raises several kinds, and names none of them

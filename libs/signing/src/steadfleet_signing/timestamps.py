@@ -48,9 +48,9 @@ class TimestampAuthority:
             builder = builder.add_intermediate_certificate(certificate)
         try:
             builder.build().verify_message(response, message)
-        except rfc3161_client.VerificationError as error:
-            raise TimestampRefusedError(str(error)) from error
-        time = response.tst_info.gen_time
+            time = response.tst_info.gen_time
+        except Exception as error:  # it is a stranger's: a refusal without a token raises ValueError, say
+            raise TimestampRefusedError(str(error) or type(error).__name__) from error
         if time < self.valid_from or (self.valid_until is not None and time > self.valid_until):
             raise TimestampRefusedError(f"it says {time}, when its authority was not trusted")
         return time

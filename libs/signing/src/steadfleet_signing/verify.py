@@ -96,6 +96,8 @@ def verify_bundle(raw: bytes, trust: TrustMaterial, *, now: datetime | None = No
 
 def _require_trusted_mode(bundle: Bundle, trust: TrustMaterial) -> None:
     spec = trust.policy.spec
+    if not spec.signers:
+        raise UntrustedKeyError("the policy trusts nobody: expected keys or identities in it")
     if bundle.verification_material.certificate is not None and not spec.identities:
         raise WrongModeError("the bundle carries a certificate, and the policy trusts keys only")
     if bundle.verification_material.public_key is not None and not spec.keys:

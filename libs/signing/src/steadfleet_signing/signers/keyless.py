@@ -51,14 +51,19 @@ class KeylessSigner(Signer):
     def _sign(self, statement: bytes, token: str) -> bytes:
         # Imported here: Sigstore's client is large, and most signers hold a key.
         from sigstore.dsse import Statement as SigstoreStatement  # noqa: PLC0415
+        from sigstore.errors import Error as SigstoreError  # noqa: PLC0415
         from sigstore.models import ClientTrustConfig, InvalidBundle  # noqa: PLC0415
         from sigstore.oidc import IdentityToken  # noqa: PLC0415
         from sigstore.sign import SigningContext  # noqa: PLC0415
 
         try:
+            message = SigstoreStatement(statement)
             context = SigningContext.from_trust_config(ClientTrustConfig.from_json(self._trust_config))
+        except (SigstoreError, ValueError) as error:
+            raise SigningError(f"Sigstore's client signs no such statement, or not so: {error}") from error
+        try:
             with context.signer(IdentityToken(token)) as signer:
-                return signer.sign_dsse(SigstoreStatement(statement)).to_json().encode()
+                return signer.sign_dsse(message).to_json().encode()
         except InvalidBundle as error:
             # A timestamp authority that is down only makes Sigstore's client warn, and log the entry anyway.
             raise SigningServiceError(

@@ -23,6 +23,8 @@ class TimestampWitness:
             self._authorities = authorities_of(trusted_root)
         except ValueError as error:
             raise SigningError(f"the timestamp authority's trusted root {error}") from error
+        if not self._authorities:
+            raise SigningError("the timestamp authority's trusted root: expected it to name an authority")
         self._url, self._timeout = url, timeout
 
     def timestamp(self, signature: bytes) -> bytes:
