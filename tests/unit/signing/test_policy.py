@@ -228,19 +228,22 @@ def test_a_revoked_image_is_refused_everywhere(environment: str) -> None:
     assert "web 1.4.2 was revoked: ships a leaked key" in decision.reasons[0]
 
 
-def test_a_revoked_attestation_does_not_count() -> None:
-    revoked = [{"digest": digest_of(PROVENANCE), "reason": "signed by mistake"}]
+def test_a_revoked_statement_does_not_count_however_it_is_wrapped() -> None:
+    revoked = [{"digest": digest_of(provenance(IMAGE)), "reason": "signed by mistake"}]
+    wrapped_anew = PROVENANCE.replace(b'"keyid":""', b'"keyid":"anything"')
+    assert wrapped_anew != PROVENANCE
 
-    decision = decided(trusting(trusted_key(SIGNER), revoked=revoked), PROVENANCE)
+    decision = decided(trusting(trusted_key(SIGNER), revoked=revoked), PROVENANCE, wrapped_anew)
 
     assert not decision.allowed
-    assert any("it was revoked: signed by mistake" in reason for reason in decision.reasons)
+    assert len([reason for reason in decision.reasons if "it was revoked: signed by mistake" in reason]) == 2
 
 
 def verified(statement: bytes, *times: timedelta) -> Verified:
     """Stand for what was verified, dated so long before NOW."""
     return Verified(
         bundle=digest_of(statement),
+        signed=digest_of(statement),
         signer=SIGNER.identity,
         statement=Statement.parse(statement),
         times=tuple(NOW - time for time in times),

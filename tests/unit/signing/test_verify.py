@@ -62,7 +62,10 @@ def test_a_bundle_by_a_trusted_key_says_who_signed_what() -> None:
     verified = verify_bundle(RAW, TRUST)
 
     assert verified == Verified(
-        bundle=digest_of(RAW), signer=SIGNER.identity, statement=Statement.parse(PAYLOAD)
+        bundle=digest_of(RAW),
+        signed=digest_of(PAYLOAD),
+        signer=SIGNER.identity,
+        statement=Statement.parse(PAYLOAD),
     )
 
 

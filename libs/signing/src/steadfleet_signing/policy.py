@@ -63,11 +63,12 @@ def rule_of(environment: str) -> Rule:
 
 
 class Proof(Model):
-    """Which attestation proved a requirement, and whose it is."""
+    """Which attestation proved a requirement, and whose it is; `signed` is what to revoke it by."""
 
     requirement: Requirement
     signer: str
     bundle: Digest
+    signed: Digest
 
 
 class Decision(Model):
@@ -140,8 +141,8 @@ class _Case:
 
     def _objection(self, verified: Verified) -> str | None:
         revoked = {entry.digest: entry.reason for entry in self.policy.spec.revoked}
-        if verified.bundle in revoked:
-            return f"it was revoked: {revoked[verified.bundle]}"
+        if verified.signed in revoked:
+            return f"it was revoked: {revoked[verified.signed]}"
         if self.policy.entry_of(verified.signer) is None:
             return (
                 f"it was signed by {verified.signer}, whom policy {self.policy.metadata.name} does not trust"
@@ -177,7 +178,7 @@ class _Case:
         for each in admitted:
             if _SHORTCOMINGS[requirement](self.policy, each) is None:
                 signer = str(self.policy.entry_of(each.signer))
-                return Proof(requirement=requirement, signer=signer, bundle=each.bundle)
+                return Proof(requirement=requirement, signer=signer, bundle=each.bundle, signed=each.signed)
         return None
 
     def complaint(self, requirement: Requirement, admitted: Sequence[Verified]) -> str:

@@ -108,7 +108,10 @@ class TrustedIdentity(Contract):
 
 
 class Revoked(Contract):
-    """An image, or one attestation, that is not to be used again, by digest, and why."""
+    """What is not to be used again, and why: an image, or the statement that an attestation signs.
+
+    Not a bundle, by its own digest: whoever stores one can wrap the same statement anew.
+    """
 
     digest: Annotated[Digest, Field(description="sha256: and 64 lower-case hexadecimal digits")]
     reason: Text

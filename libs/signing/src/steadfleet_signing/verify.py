@@ -34,10 +34,13 @@ CLOCK_SKEW = timedelta(minutes=5)
 class Verified(Model):
     """An attestation whose signature is by someone the policy names, over exactly this statement.
 
-    `times` are when trusted authorities saw the signature; `notes` say why others' word did not count.
+    `signed` is the digest of the bytes that were signed: unlike that of the bundle, nobody but the
+    signer can make it another. `times` are when trusted authorities saw the signature; `notes` say
+    why others' word did not count.
     """
 
     bundle: Digest
+    signed: Digest
     signer: Identity
     statement: Statement
     times: Annotated[tuple[AwareDatetime, ...], Field(description="in no order")] = ()
@@ -90,7 +93,12 @@ def verify_bundle(raw: bytes, trust: TrustMaterial, *, now: datetime | None = No
         signer, promised = verify_certificate(bundle, trust.trusted_root or b"", trust.policy.spec.identities)
         times += promised
     return Verified(
-        bundle=digest_of(raw), signer=signer, statement=_statement(bundle), times=times, notes=notes
+        bundle=digest_of(raw),
+        signed=digest_of(bundle.dsse_envelope.payload),
+        signer=signer,
+        statement=_statement(bundle),
+        times=times,
+        notes=notes,
     )
 
 
