@@ -24,6 +24,8 @@ from steadfleet_ports.image import (
     AttestationRequest,
     Attested,
     BuildPreparation,
+    Document,
+    DocumentRequest,
     ImageBuild,
     ImageDecision,
     ImageExamination,
@@ -163,6 +165,10 @@ class FakeImages(Images):
         refused = tuple(self.world.refused)
         image = f"{verification.image.family}@{verification.image.version}"
         return ImageDecision(image=image, allowed=not refused, enforced=True, reasons=refused)
+
+    @activity.defn
+    async def read_document(self, request: DocumentRequest) -> Document:
+        return Document(content="")
 
     @activity.defn
     async def list_images(self, query: ImageQuery) -> ImageListing:

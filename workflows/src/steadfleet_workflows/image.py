@@ -18,6 +18,8 @@ from steadfleet_ports.image import (
     ImageExamination,
     ImageJudgement,
     Images,
+    SigningOrder,
+    TrialOrder,
 )
 from steadfleet_ports.lease import LeaseOrder, Owner, Sweep
 from steadfleet_workflows.hosts import root_cause
@@ -46,6 +48,18 @@ class GoldenImage(Publishing):
         if cancelled is not None:
             raise cancelled
         return ImageReport(status=self.status(), ended_at=workflow.now())
+
+    @workflow.query
+    def trial(self) -> TrialOrder | None:
+        """Say what it takes to try the image again; None before it is built."""
+        if self.build is None or self.built is None:
+            return None
+        return TrialOrder(build=self.build, image=self.built, spec=self.spec.tests, sbom=self.spec.gates.sbom)
+
+    @workflow.query
+    def signing(self) -> SigningOrder:
+        """Say what the signer was asked for the copies that are released."""
+        return SigningOrder(requests=tuple(self._attestations()))
 
     # -- the story
 

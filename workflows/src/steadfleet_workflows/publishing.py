@@ -1,6 +1,7 @@
 """Bringing an image to its places: each on its own, each retried without a rebuild."""
 
 import asyncio
+from collections.abc import Iterator
 from datetime import timedelta
 
 from temporalio import workflow
@@ -9,7 +10,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 from steadfleet_core.image.golden import Region
 from steadfleet_core.image.order import Build, BuiltImage, Platform
 from steadfleet_core.image.report import Examination, GateReport, ImageState, Place, PlaceState
-from steadfleet_durable.options import LONG, UNDO, Options, within
+from steadfleet_durable.options import LONG, UNDO, Options, on_queue, within
 from steadfleet_durable.saga import Saga
 from steadfleet_ports.image import (
     AttestationRequest,
@@ -81,9 +82,16 @@ class Publishing(ImageShown):
     async def _attest(self, publication: Publication, copy: PublishedCopy) -> Attested | None:
         if not self.spec.gates.signature:
             return None
-        request = AttestationRequest(
+        return await workflow.execute_activity_method(
+            Signer.attest_image,
+            self._attestation(publication, copy.id),
+            **on_queue(self._bounded(), SIGNER_QUEUE),
+        )
+
+    def _attestation(self, publication: Publication, copy_id: str) -> AttestationRequest:
+        return AttestationRequest(
             publication=publication,
-            copy_id=copy.id,
+            copy_id=copy_id,
             order=self.order.digest,
             invocation=f"{workflow.info().namespace}/{workflow.info().workflow_id}/{self.run_name}",
             examination=self._examined(),
@@ -91,15 +99,18 @@ class Publishing(ImageShown):
             provenance=self.spec.gates.provenance,
             content=self.places[self._regions()[0].name].content,
         )
-        return await workflow.execute_activity_method(
-            Signer.attest_image, request, **_by_signer(self._bounded())
-        )
+
+    def _attestations(self) -> Iterator[AttestationRequest]:
+        for region in self._regions() if self.built else ():
+            place = self.places.get(region.name)
+            if self.built and place and place.attestations:
+                yield self._attestation(self._publication(self.built, region), place.id)
 
     async def _withdraw(self, publication: Publication) -> None:
         """Leave no half copy where the image failed to arrive."""
         try:
             await workflow.execute_activity_method(
-                Signer.retract_attestations, publication, **_by_signer(UNDO)
+                Signer.retract_attestations, publication, **on_queue(UNDO, SIGNER_QUEUE)
             )
             await workflow.execute_activity_method(Images.withdraw_image, publication, **UNDO)
         except ActivityError as error:
@@ -163,7 +174,3 @@ class Publishing(ImageShown):
         if self.examination is None:
             raise RuntimeError("nothing is signed before it is tried")
         return self.examination
-
-
-def _by_signer(options: Options) -> Options:
-    return Options(**{**options, "task_queue": SIGNER_QUEUE})

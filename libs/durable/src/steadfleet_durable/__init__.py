@@ -15,7 +15,7 @@ from steadfleet_durable.connection import (
 from steadfleet_durable.deployments import deployment_problem
 from steadfleet_durable.heartbeat import Heartbeat, unbroken, unbroken_in
 from steadfleet_durable.logs import configure_logs, get_logger
-from steadfleet_durable.options import BRIEF, LONG, QUICK, SLOW, UNDO, Options, within
+from steadfleet_durable.options import BRIEF, LONG, QUICK, SLOW, UNDO, Options, on_queue, within
 from steadfleet_durable.saga import FailedCompensation, Saga
 from steadfleet_durable.sandbox import workflow_runner
 from steadfleet_durable.settings import WorkerConfigError, WorkerSettings
@@ -48,6 +48,7 @@ __all__ = [
     "engine_runtime",
     "exit_now",
     "get_logger",
+    "on_queue",
     "register",
     "run_service",
     "serve",

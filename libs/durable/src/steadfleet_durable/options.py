@@ -50,6 +50,11 @@ def within(options: Options, time_limit: timedelta, attempts: int = 0) -> Option
     )
 
 
+def on_queue(options: Options, task_queue: str) -> Options:
+    """Return the policy for an activity that another service's worker carries out."""
+    return Options(**{**options, "task_queue": task_queue})
+
+
 # How long a dead worker goes unnoticed while it changes a host; the other policies follow it. Read
 # once, where the process begins; a replay does not compare it.
 HEARTBEAT_TIMEOUT = read_time(os.environ, "STEADFLEET_HEARTBEAT_TIMEOUT", "30s")

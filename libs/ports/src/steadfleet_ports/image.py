@@ -5,6 +5,7 @@ Every method looks before it acts: a retry, a crash or a lost response never dou
 
 from abc import ABC, abstractmethod
 from datetime import datetime
+from enum import StrEnum
 
 from temporalio import activity
 
@@ -88,6 +89,21 @@ class AttestationRequest(Model):
     content: Digest | None = None
 
 
+class TrialOrder(Model):
+    """`build` is the resolved build of the image, under a run of its own so that it is swept alone."""
+
+    build: Build
+    image: BuiltImage
+    spec: TestSpec
+    sbom: bool = True
+
+
+class SigningOrder(Model):
+    """What the build asked the signer for, once more: after a key was changed, say."""
+
+    requests: tuple[AttestationRequest, ...]
+
+
 class Attested(Model):
     """What was measured, and where the signed bundles lie."""
 
@@ -153,6 +169,25 @@ class ImageListing(Model):
     images: tuple[ListedImage, ...]
 
 
+class DocumentKind(StrEnum):
+    """What is kept of a build, by its digest."""
+
+    SBOM = "sboms"
+    TESTS = "tests"
+    LOG = "logs"
+
+
+class DocumentRequest(Model):
+    kind: DocumentKind
+    digest: Digest
+
+
+class Document(Model):
+    """A stored document, verified against its digest; `content` is gzip in base64."""
+
+    content: str
+
+
 class Images(ABC):
     """Builds images, tries them, and brings them to where they are used."""
 
@@ -201,6 +236,11 @@ class Images(ABC):
     @activity.defn
     @abstractmethod
     async def verify_image(self, verification: ImageVerification) -> ImageDecision: ...
+
+    @activity.defn
+    @abstractmethod
+    async def read_document(self, request: DocumentRequest) -> Document:
+        """Read what is kept. One that would not fit into a payload is refused, saying where it lies."""
 
     @activity.defn
     @abstractmethod
