@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
@@ -13,6 +13,7 @@ from steadfleet_activities.image import tags
 from steadfleet_activities.image.clients import RegionalAws
 
 if TYPE_CHECKING:
+    from mypy_boto3_ec2.literals import ResourceTypeType
     from mypy_boto3_ec2.type_defs import (
         FilterTypeDef,
         ImageTypeDef,
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 _UNKNOWN = frozenset({"InvalidAMIID.NotFound", "InvalidAMIID.Malformed", "InvalidAMIID.Unavailable"})
 _OURS = ("self",)
-
-Taggable = Literal["image", "snapshot", "key-pair", "security-group"]
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,7 @@ def written_tags(given: Mapping[str, str]) -> "list[TagTypeDef]":
     return [{"Key": key, "Value": value} for key, value in given.items()]
 
 
-def specifications(given: Mapping[str, str], *kinds: Taggable) -> "list[TagSpecificationTypeDef]":
+def specifications(given: Mapping[str, str], *kinds: "ResourceTypeType") -> "list[TagSpecificationTypeDef]":
     """Tag what a call creates in that same call: what exists can always be found."""
     return [{"ResourceType": kind, "Tags": written_tags(given)} for kind in kinds]
 
