@@ -1,0 +1,147 @@
+"""Fresh machines that are containers, from an image that the engine has."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from python_on_whales import Container, DockerClient
+from python_on_whales.exceptions import DockerException, NoSuchContainer, NoSuchImage
+
+from steadfleet_activities.image import tags
+from steadfleet_activities.image.examining.machine import (
+    EXAMINE,
+    MOST_OUTPUT,
+    PURPOSE,
+    FreshMachines,
+    Machine,
+    NotBootedError,
+    Ran,
+    TestHost,
+    UnreachableError,
+    name_of,
+)
+from steadfleet_activities.image.examining.processes import run_process
+from steadfleet_activities.image.examining.teardown import always
+from steadfleet_activities.image.platforms import Say
+from steadfleet_core.errors import RefusedError
+from steadfleet_core.image.order import Build
+from steadfleet_durable import unbroken
+from steadfleet_ports.image import ImageExamination
+
+_SHELL = "/bin/sh"
+# An exec is the leader of a session of its own: its pid finds all that it starts.
+_TELL_PID = f'echo $$; exec {_SHELL} -c "$1"'
+_KILL_TIME = timedelta(seconds=10)
+_ENGINE_SETTINGS = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONTEXT")
+
+
+class Containers(FreshMachines):
+    """Containers of the run's own name, which no second try can double."""
+
+    def __init__(self, docker: DockerClient | None = None) -> None:
+        self._docker = docker or DockerClient()
+
+    @asynccontextmanager
+    async def booted(self, examination: ImageExamination, say: Say) -> AsyncIterator[Machine]:
+        build = examination.build
+        say("removing what an earlier try left")
+        await unbroken(self._remove, build)
+        async with always(lambda: unbroken(self._remove, build), f"the container of {build.run}"):
+            say(f"starting a container from {examination.image.id}")
+            container = await unbroken(self._start, examination)
+            yield _machine(self._docker, container, examination.spec.user)
+            say("removing the container")
+
+    async def discard(self, examination: ImageExamination, say: Say) -> None:
+        say("removing the container")
+        await unbroken(self._remove, examination.build)
+
+    def _start(self, examination: ImageExamination) -> Container:
+        build, image = examination.build, examination.image.id
+        labels = {**tags.temporary(build), PURPOSE: EXAMINE}
+        try:
+            # A terminal keeps an image alive whose command is a shell, as base images' is.
+            started = self._docker.container.run(
+                image,
+                detach=True,
+                init=True,
+                interactive=True,
+                tty=True,
+                labels=labels,
+                name=name_of(build.run),
+            )
+        except NoSuchImage as error:
+            raise RefusedError(f"the engine has no image {image}: expected the one that was built") from error
+        except DockerException as error:
+            if not _refused_to_start(error):
+                raise
+            raise NotBootedError(f"no container could be started from {image}: {_said(error)}") from error
+        if not isinstance(started, Container):  # what it is only without `detach`
+            raise TypeError(f"expected a container, got {type(started).__name__}")
+        return started
+
+    def _remove(self, build: Build) -> None:
+        ours = {tags.RUN: build.run, PURPOSE: EXAMINE}
+        for container in self._docker.container.list(
+            all=True, filters=[("label", f"{key}={value}") for key, value in ours.items()]
+        ):
+            try:
+                container.remove(force=True, volumes=True)
+            except NoSuchContainer:
+                continue
+
+
+@dataclass
+class ContainerMachine(Machine):
+    """A running container; commands run by the engine's exec."""
+
+    docker: DockerClient
+    id: str
+    address: str
+    user: str
+
+    async def run(self, script: str, limit: timedelta, most: int = MOST_OUTPUT) -> Ran:
+        told = await run_process(self._exec(_TELL_PID, script), limit, most=most)
+        pid = told.stdout.drop_line()
+        if pid is not None and pid.strip().isdigit():
+            if told.exit_status is None:
+                await self._kill(int(pid))
+            return told
+        if told.exit_status is None:
+            return told
+        said = (str(told.stderr) or str(told.stdout)).strip()
+        raise UnreachableError(f"{self.id} could not be asked by {_SHELL} as {self.user}: {said}")
+
+    def test_host(self, folder: Path) -> TestHost:  # noqa: ARG002 - nothing is needed
+        settings = {name: os.environ[name] for name in _ENGINE_SETTINGS if name in os.environ}
+        return TestHost((f"--hosts=docker://{self.user}@{self.id}",), settings)
+
+    def _exec(self, script: str, *arguments: str) -> list[str]:
+        command = [*self.docker.docker_cmd, "container", "exec", "--user", self.user, self.id]
+        return [*map(str, command), _SHELL, "-c", script, "sh", *arguments]
+
+    async def _kill(self, pid: int) -> None:
+        await run_process(self._exec(f"kill -9 -{pid}"), _KILL_TIME)
+
+
+def _machine(docker: DockerClient, container: Container, user: str) -> ContainerMachine:
+    container.reload()  # type: ignore[no-untyped-call]
+    if not container.state.running:
+        said = container.state.error or f"exit status {container.state.exit_code}"
+        output = str(container.logs(tail=20)).strip()
+        raise NotBootedError(f"the container ended at once ({said}): {output or 'it wrote nothing'}")
+    networks = container.network_settings.networks or {}
+    addresses = (network.ip_address for network in networks.values())
+    return ContainerMachine(docker, container.name, next(filter(None, addresses), ""), user)
+
+
+def _refused_to_start(error: DockerException) -> bool:
+    # 125 is the engine's own failure, unless it speaks of the image's command.
+    return error.return_code in {126, 127} or "No command specified" in _said(error)
+
+
+def _said(error: DockerException) -> str:
+    return (error.stderr or str(error)).strip()

@@ -1,0 +1,95 @@
+"""The SBOM of a machine: CycloneDX 1.6, the same bytes for the same packages."""
+
+import json
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from cyclonedx.output import make_outputter
+from cyclonedx.schema import OutputFormat, SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from debsbom.generate import Debsbom
+from debsbom.sbom import SBOMType
+from packageurl import PackageURL
+
+from steadfleet_activities.image.examining.packages import Packages
+from steadfleet_core.errors import RefusedError
+from steadfleet_core.image.gate import Component
+from steadfleet_core.image.order import Build
+
+_NAMELESS = "linux"
+_ANY_ARCHITECTURE = "all"
+
+
+@dataclass(frozen=True)
+class Sbom:
+    content: bytes
+    components: int
+
+
+def write_sbom(packages: Packages, build: Build, at: datetime) -> Sbom:
+    """
+    List the packages; `at` is when they were as they are.
+
+    Raises `RefusedError` when dpkg's database does not say what it must, or what came out is not
+    CycloneDX. Blocks.
+    """
+    try:
+        bom = _bom(packages, build, at)
+        written = make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=None)
+    except (ValueError, LookupError, RuntimeError, TypeError, AttributeError) as error:
+        raise RefusedError(
+            f"the SBOM of {build.run}: dpkg's database on the machine cannot be understood: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    problem = JsonStrictValidator(SchemaVersion.V1_6).validate_str(written)
+    if problem is not None:
+        raise RefusedError(f"the SBOM of {build.run} is not valid CycloneDX 1.6: {problem}")
+    # One line for one machine to read; its keys in order, so that its digest is of what it says.
+    document = json.loads(written)
+    content = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return Sbom(content, len(document.get("components", ())))
+
+
+def components_of(content: bytes) -> list[Component]:
+    """Return the source packages of an SBOM that was stored: those are what advisories name."""
+    document = json.loads(content)
+    machine = document.get("metadata", {}).get("component", {})
+    found = [
+        Component(
+            name=purl.name,
+            version=component["version"],
+            database=purl.namespace or "",
+            release=machine.get("version", ""),
+        )
+        for component in document.get("components", ())
+        for purl in [PackageURL.from_string(component["purl"])]
+        if purl.type == "deb" and _is_source(purl)
+    ]
+    return sorted(found, key=lambda component: (component.name, component.version))
+
+
+def _is_source(purl: PackageURL) -> bool:
+    return dict(purl.qualifiers).get("arch") == "source"
+
+
+def _bom(packages: Packages, build: Build, at: datetime) -> Any:
+    with tempfile.TemporaryDirectory(prefix="steadfleet-sbom-") as root:
+        status = Path(root) / "var/lib/dpkg/status"
+        status.parent.mkdir(parents=True)
+        status.write_text(packages.status)
+        distribution = packages.distribution or _NAMELESS
+        debsbom = Debsbom(
+            distribution,
+            root=root,
+            distro_version=packages.release or None,
+            distro_arch=packages.architecture or _ANY_ARCHITECTURE,
+            base_distro_vendor=distribution,
+            cdx_serialnumber=uuid5(NAMESPACE_URL, f"steadfleet:{build.run}"),
+            timestamp=at.astimezone(UTC),
+        )
+        debsbom.scan()
+        return debsbom.generate(SBOMType.CycloneDX)
