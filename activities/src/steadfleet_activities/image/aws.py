@@ -46,6 +46,7 @@ class AwsImages(ImagePlatform):
         bundles: str = BUNDLES,
     ) -> None:
         self.home = regions.home
+        self._regions = regions
         self._endpoint = regions.settings.get("endpoint_url")
         self._environment = {name: said for name, said in environment.items() if name.startswith("AWS_")}
         aws = regions.at_home
@@ -69,9 +70,12 @@ class AwsImages(ImagePlatform):
             )
         await unbroken(self._networks.chosen, variables)
 
-    async def released(self, family: str, version: str) -> str | None:
-        found = await unbroken(released, self._amis, family, version)
-        return found[0].id if found else None
+    async def released(self, family: str, version: str, places: Sequence[str]) -> str | None:
+        for place in dict.fromkeys([self.home, *places]):
+            found = await unbroken(released, Amis(self._regions.at(place)), family, version)
+            if found:
+                return f"{found[0].id} in {place}"
+        return None
 
     async def finished(self, build: Build) -> BuiltImage | None:
         for ami in await unbroken(self._amis.named, build.image_name):

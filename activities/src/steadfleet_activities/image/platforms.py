@@ -1,7 +1,7 @@
 """What a platform does for images: the part of the port that differs between AMIs and OCI images."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,8 +39,8 @@ class ImagePlatform(ABC):
         """Refuse a template, by what it declares, and variables with which no build could begin."""
 
     @abstractmethod
-    async def released(self, family: str, version: str) -> str | None:
-        """Name the image that was released as this version at home, if there is one."""
+    async def released(self, family: str, version: str, places: Sequence[str]) -> str | None:
+        """Name an image that was released as this version, at home or at these places, if there is one."""
 
     @abstractmethod
     async def finished(self, build: Build) -> BuiltImage | None:

@@ -98,5 +98,5 @@ async def test_only_the_home_region_counts(bench: Workbench) -> None:
 
 
 async def test_released_version_is_known(bench: Workbench, image: str) -> None:
-    assert await bench.platform.released("debian", "12.0.0") == image
-    assert await bench.platform.released("debian", "12.0.1") is None
+    assert await bench.platform.released("debian", "12.0.0", [AWAY]) == f"{image} in {HOME}"
+    assert await bench.platform.released("debian", "12.0.1", [AWAY]) is None
