@@ -83,6 +83,10 @@ class AwsJanitor(Janitor):
     async def look_at_owner(self, owner: Owner) -> OwnerState:
         return await look_at(client_of(self._client), owner)
 
+    def own_region(self) -> str:
+        """Return the region that AWS's own variables name. Raises `RefusedError` when they name none."""
+        return self._at("").region
+
     # -- the same without Temporal, for `steadfleet sweep`
 
     async def find(self, scope: Scope, regions: tuple[str, ...], *, docker: bool) -> Residue:

@@ -1,0 +1,21 @@
+"""What an operator may set for this worker: read and checked before anything is touched."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from steadfleet_durable import WorkerSettings, connection_config
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Temporal's and AWS's own variables are read where they are used; here they are only checked."""
+
+    worker: WorkerSettings
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
+        given = {name: value for name, value in (os.environ if env is None else env).items() if value}
+        connection_config(env=given)
+        return cls(worker=WorkerSettings.from_env(given))
