@@ -1,6 +1,6 @@
 """Run packer so that all of it ends: with its time, with a cancellation, and with the worker itself.
 
->>> result = await run_packer(argv, cwd=template, env=credentials, on_event=beat, folder=folder, …)
+>>> result = await run_packer(argv, cwd, env, on_event, time_limit, grace, folder=folder)
 >>> result.end, result.exit_status, result.outcome.amis
 (<End.ENDED: 'ended'>, 0, {'eu-west-1': 'ami-0abc'})
 
@@ -59,14 +59,14 @@ class Result(Model):
     forced: bool = False
 
 
-async def run_packer(
+async def run_packer(  # noqa: PLR0917 - the first five are what every run of a process has
     argv: Sequence[str],
-    *,
     cwd: Path,
     env: Mapping[str, str],
     on_event: Callable[[Event], None],
     time_limit: timedelta,
     grace: timedelta,
+    *,
     folder: Path,
 ) -> Result:
     """
