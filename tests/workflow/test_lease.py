@@ -400,22 +400,21 @@ async def test_nothing_more_is_taken_on_while_the_run_is_swept(time_skipping: Wo
 
 
 async def test_a_worker_that_dies_in_a_sweep_is_followed_by_one_that_ends_it(
-    time_skipping: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch
+    dev_server: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # No time is skipped while the dead worker's attempt counts as running.
     monkeypatch.setitem(BRIEF, "heartbeat_timeout", timedelta(seconds=1))
     janitor = FakeJanitor(things={"i-1"}, sweep_gate=asyncio.Event())
-    async with janitor_worker(time_skipping, janitor):
-        await open_lease(time_skipping, order(RELEASE))
-        closing = await lease(time_skipping).start_update(
+    async with janitor_worker(dev_server, janitor):
+        await open_lease(dev_server, order(RELEASE))
+        closing = await lease(dev_server).start_update(
             Lease.close, OWNER, wait_for_stage=WorkflowUpdateStage.ACCEPTED
         )
         await until(lambda: janitor.begun == 1)
     assert janitor.things, "it was stopped in the middle"
 
     successor = FakeJanitor(things=janitor.things)
-    async with janitor_worker(time_skipping, successor):
-        residue = await end_of(time_skipping)
+    async with janitor_worker(dev_server, successor):
+        residue = await lease(dev_server).result()
         assert await closing.result() == residue
 
     assert not successor.things
