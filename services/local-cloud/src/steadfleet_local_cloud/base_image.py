@@ -82,17 +82,24 @@ class BaseImage:
 def ensure_base_image(engine: Engine, *, again: bool = False) -> BaseImage:
     """Have the base image in the engine: imported from the tarball, which is made if it is not there."""
     base = BaseImage.of_this_system()
+    before = engine.call("image", "inspect", "--format={{.Id}}", base.tag).stdout.strip()
+    if before and not again:
+        return base
+    if again or not _complete(base.tarball):
+        _make(base)
+    _import(engine, base)
+    if before:
+        engine.call("image", "rm", before)  # unless somebody's machines still stand on it
+    return base
+
+
+def _import(engine: Engine, base: BaseImage) -> None:
+    _log.info("importing the base image", extra={"fields": {"image": base.tag}})
+    changes = [f"LABEL {BASE_LABEL}={base.key}", 'CMD ["/bin/sh"]']
     try:
-        if engine.docker.image.exists(base.tag) and not again:
-            return base
-        if again or not _complete(base.tarball):
-            _make(base)
-        _log.info("importing the base image", extra={"fields": {"image": base.tag}})
-        changes = [f"LABEL {BASE_LABEL}={base.key}", 'CMD ["/bin/sh"]']
         engine.docker.import_(base.tarball, base.tag, changes=changes)
     except DockerException as error:
         raise BaseImageError(f"{base.tarball} could not be imported: {sentence(error)}") from error
-    return base
 
 
 def _make(base: BaseImage) -> None:

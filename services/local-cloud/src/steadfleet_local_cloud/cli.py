@@ -51,12 +51,14 @@ def main() -> None:
     type=click.Choice(["process", "docker", "none", "auto"]),
     default="process",
     show_default=True,
+    help="`docker` has SSH and whole systems; `auto` is docker where that works, or else process.",
 )
 @click.option(
     "--network",
     default="127.77.0.0/16",
     show_default=True,
-    help="A /16 of loopback, or `auto`; a second region gets the next.",
+    help="A /16 of loopback, or `auto`; a second region gets the next. With docker: of 10.0.0.0/8, by "
+    "default any that is free.",
 )
 @click.option("--seed", default=0, show_default=True, help="For faults with a probability.")
 @click.option(
@@ -71,6 +73,24 @@ def serve(**settings: Any) -> None:
         run(**settings)
     except LocalCloudError as error:
         raise click.ClickException(str(error)) from error
+
+
+@main.command("base-image")
+@click.option("--again", is_flag=True, help="Make it anew, though there is one: for newer packages.")
+@_output
+def base_image(output: str, *, again: bool) -> None:
+    """Make the image that Docker machines begin with, if it is not there; `serve` does so too."""
+    from steadfleet_local_cloud.base_image import ensure_base_image  # noqa: PLC0415 - as slow as httpx
+    from steadfleet_local_cloud.engine import Engine  # noqa: PLC0415
+    from steadfleet_local_cloud.errors import LocalCloudError  # noqa: PLC0415
+    from steadfleet_local_cloud.logs import log_to_stderr  # noqa: PLC0415
+
+    log_to_stderr()
+    try:
+        base = ensure_base_image(Engine.connect(), again=again)
+    except LocalCloudError as error:
+        raise click.ClickException(str(error)) from error
+    _show({"name": base.name, "docker_image": base.tag, "tarball": str(base.tarball)}, output)
 
 
 @main.group()

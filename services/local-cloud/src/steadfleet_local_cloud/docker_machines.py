@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +21,7 @@ from steadfleet_local_cloud.ownership import Ownership
 from steadfleet_local_cloud.powered_machines import PoweredMachines, identity
 
 _log = logging.getLogger(__name__)
+_BOOTS_AT_ONCE = 8
 _STOP_SECONDS = 3
 _SCRIPT_TIME = timedelta(seconds=60)
 _GRACE = timedelta(seconds=10)  # for the engine, beyond a command's own time limit
@@ -60,6 +62,7 @@ class DockerMachines(PoweredMachines[DockerMachine]):
         self._ownership = ownership
         self._images = images
         self._networks = networks
+        self._boots = ThreadPoolExecutor(_BOOTS_AT_ONCE, "boot")
         self._programs = ProgramWatch(engine, ownership, self._exited)
 
     def freeze(self, instance_id: str, image_id: str) -> bool:
@@ -74,6 +77,10 @@ class DockerMachines(PoweredMachines[DockerMachine]):
 
     def _make(self, order: Order) -> DockerMachine:
         return DockerMachine(order)
+
+    def _wake_now(self, machine: DockerMachine, event: str) -> None:
+        # a launch answers before its machines are up, as on AWS, and they boot side by side
+        self._boots.submit(self._wake_unheard, machine, machine.boot_id, event)
 
     def _switch_on(self, machine: DockerMachine) -> None:
         self._start(machine)
@@ -125,6 +132,7 @@ class DockerMachines(PoweredMachines[DockerMachine]):
         return Output(ended, stdout, done.stderr)
 
     def _end_all(self) -> None:
+        self._boots.shutdown(cancel_futures=True)
         self._programs.close()
 
     def _exited(self, boot_id: str, status: int) -> None:

@@ -16,6 +16,8 @@ from steadfleet_local_cloud.ownership import CLOUD_LABEL, Ownership
 
 _log = logging.getLogger(__name__)
 _PROGRAM = re.compile(r"program (?P<boot>[0-9a-f-]{36})$")
+# ends with the server, however that ends: then its stdin does
+_UNTIL_STDIN_ENDS = '"$@" & exec >&-; read -r _; kill $!'
 _CREATED, _DIED = "exec_create", "exec_die"
 
 
@@ -34,13 +36,13 @@ class ProgramWatch:
         filters = [f"label={CLOUD_LABEL}={ownership.cloud}", f"event={_CREATED}", f"event={_DIED}"]
         self._process = subprocess.Popen(  # noqa: S603 - the user's own docker
             [
-                engine.program,
-                "events",
+                *("/bin/sh", "-c", _UNTIL_STDIN_ENDS, "events"),
+                *(engine.program, "events"),
                 f"--since={time.time():.3f}",
                 "--format={{json .}}",
                 *(f"--filter={one}" for one in filters),
             ],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # a Ctrl-C at the server's terminal is for the server alone
@@ -53,7 +55,7 @@ class ProgramWatch:
         if self._closing:
             return
         self._closing = True
-        self._process.terminate()
+        cast("IO[bytes]", self._process.stdin).close()
         self._process.wait()
         self._thread.join()
         self._stdout.close()

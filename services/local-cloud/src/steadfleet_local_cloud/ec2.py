@@ -154,8 +154,13 @@ class Ec2:
         ami = original(backend, instance_id, name, *rest, tag_specifications=others, **options)
         for spec in snapshot:
             ami.ebs_snapshot.add_tags({tag["Key"]: tag["Value"] for tag in spec["Tags"]})
-        if self._context.machines.freeze(instance_id, ami.id):
-            self._context.blocks.hold(ami.ebs_snapshot.id, ami.id)
+        try:
+            if self._context.machines.freeze(instance_id, ami.id):
+                self._context.blocks.hold(ami.ebs_snapshot.id, ami.id)
+        except Exception:
+            backend.deregister_image(ami.id)  # no image without what its machine had
+            backend.delete_snapshot(ami.ebs_snapshot.id)
+            raise
         return ami
 
 

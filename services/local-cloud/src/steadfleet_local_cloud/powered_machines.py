@@ -136,27 +136,29 @@ class PoweredMachines(Machines, Generic[M]):
             self._listener("booting", machine, {"delay": how.delay.total_seconds()})
             self._wake_later(machine, how.delay, event)
         else:
-            self._wake(machine, event)
+            self._wake_now(machine, event)
+
+    def _wake_now(self, machine: M, event: str) -> None:
+        self._wake(machine, event)
 
     def _wake_later(self, machine: M, delay: timedelta, event: str) -> None:
-        boot_id = machine.boot_id
-
-        def wake() -> None:
-            with machine.turning:
-                if machine.boot_id != boot_id or machine.power is not Power.BOOTING:
-                    return
-                try:
-                    self._wake(machine, event)
-                except Exception as error:  # noqa: BLE001 - told to everyone who looks: nobody waits for this call
-                    _log.exception("%s did not boot", machine.order.instance_id)
-                    self._set_power(machine, Power.FAILED)
-                    self._listener("boot-failed", machine, {"error": str(error)})
-
-        timer = threading.Timer(delay.total_seconds(), wake)
+        timer = threading.Timer(delay.total_seconds(), self._wake_unheard, (machine, machine.boot_id, event))
         timer.daemon = True
         with self._lock:
             self._timers[machine.order.instance_id] = timer
         timer.start()
+
+    def _wake_unheard(self, machine: M, boot_id: str, event: str) -> None:
+        """Wake it in a thread of its own, if this boot is still wanted; a failure is for whoever looks."""
+        with machine.turning:
+            if machine.boot_id != boot_id or machine.power is not Power.BOOTING or machine.gone:
+                return
+            try:
+                self._wake(machine, event)
+            except Exception as error:  # noqa: BLE001 - nobody waits for this call
+                _log.exception("%s did not boot", machine.order.instance_id)
+                self._set_power(machine, Power.FAILED)
+                self._listener("boot-failed", machine, {"error": str(error)})
 
     def _wake(self, machine: M, event: str) -> None:
         with machine.turning:
