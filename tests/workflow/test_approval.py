@@ -1,15 +1,19 @@
 """Nothing is touched before enough of the right people have agreed to exactly this plan."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 
 from fakes.fleet import FakeFleet, FakeReservations, hosts_over_zones
 from fakes.worker import Campaign, campaign_worker, start_campaign
-from steadfleet_core.campaign.lifecycle import State
+from steadfleet_core.campaign.lifecycle import Approve, Receipt, State
+from steadfleet_signing import publickey
+from steadfleet_signing.approval import Approval as ProvenApproval
+from steadfleet_signing.approval import SealedApproval, seal, statement_of
 
 NO_BAKE = {"time": "0s"}
 
@@ -191,3 +195,31 @@ async def test_an_approval_that_nobody_could_give_is_refused_before_it_is_waited
     assert "ann requested it and may not approve it, which leaves 0 of 1" in str(failed.value.cause)
     assert untouched(fleet)
     assert reservations.reserved == []
+
+
+async def test_a_proven_approval_is_signed_by_the_approver(
+    env: WorkflowEnvironment, fleet: FakeFleet
+) -> None:
+    key, other = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    campaign = await waiting(env, proven=True, keys={"bob": publickey.to_pem(key.public_key())})
+    status = await campaign.status()
+
+    assert "bob signs the approval" in await refused(campaign, "bob")
+    assert "carl has no key in the policy, which has bob" in await refused(campaign, "carl")
+    with pytest.raises(WorkflowUpdateFailedError) as forged:
+        await send(campaign, status.plan or "", other)
+    assert "not signed by the key that the policy has for bob" in str(forged.value.cause)
+    assert untouched(fleet)
+    receipt = await send(campaign, status.plan or "", key)
+    assert receipt.by == "bob"
+    assert (await campaign.report()).status.state is State.SUCCEEDED
+
+
+async def send(campaign: Campaign, plan: str, key: ec.EllipticCurvePrivateKey) -> Receipt:
+    described = await campaign.handle.describe()
+    run = described.raw_description.workflow_execution_info.execution.run_id
+    approval = ProvenApproval(campaign="campaign/web", run=run, plan=plan, by="bob")
+    sealed = SealedApproval(approval=approval, expires=datetime(2100, 1, 1, tzinfo=UTC))
+    order = Approve(by="bob", plan=plan, proof=seal(statement_of(sealed), key))
+    receipt: Receipt = await campaign.handle.execute_update("approve", order, result_type=Receipt)
+    return receipt

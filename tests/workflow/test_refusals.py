@@ -35,11 +35,11 @@ CASES = {
         {"image": {"id": "ami-0000000000000002", "signed": True}},
         "no signature can be verified yet",
     ),
-    "an approval that nothing can prove": (
+    "an approver's key that nobody can read": (
         {},
         {},
-        {"approval": {"required": True, "proven": True}},
-        "no approval can be proven yet",
+        {"approval": {"required": True, "proven": True, "keys": {"bob": "pem"}}},
+        "spec.approval.keys.bob: expected an ECDSA P-256 public key in PEM",
     ),
 }
 

@@ -89,7 +89,7 @@ required: true => minimumAprovers: 2
     21: spec.approval.minimumAprovers: 2 — is an unknown field: did you mean minimumApprovers?
 required: true => xyzzy: 1
     21: spec.approval.xyzzy: 1 — is an unknown field: expected one of required, minimumApprovers,
-    allowedApprovers, timeout, proven
+    allowedApprovers, timeout, proven, keys
 required: true => minimum_approvers: 2
     21: spec.approval.minimum_approvers: 2 — is an unknown field: did you mean minimumApprovers?
 required: true => minApprovers: 2

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from steadfleet_core.campaign.demands import refuse_unmet
+from steadfleet_core.campaign.demands import refuse_order, refuse_unmet
+from steadfleet_core.campaign.plan import CampaignOrder
 from steadfleet_core.campaign.policy import (
     Approval,
     Bake,
@@ -25,6 +26,7 @@ from steadfleet_core.campaign.policy import (
 from steadfleet_core.errors import NotBuiltError, RefusedError
 from steadfleet_core.model import canonical
 
+PROVEN = {"proven": True, "keys": {"ana": "pem"}}
 CHECK = {"type": "tcp", "port": 8080}
 
 
@@ -192,7 +194,7 @@ def test_approvals_can_be_reached(people: list[str]) -> None:
         Approval.model_validate({"minimumApprovers": 2, "allowedApprovers": people})
 
 
-@pytest.mark.parametrize("asked", [{"minimumApprovers": 2}, {"allowedApprovers": ["ana"]}, {"proven": True}])
+@pytest.mark.parametrize("asked", [{"minimumApprovers": 2}, {"allowedApprovers": ["ana"]}, PROVEN])
 def test_approvers_are_not_ignored(asked: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="approvers would be ignored"):
         Approval.model_validate({"required": False, **asked})
@@ -209,18 +211,25 @@ def test_a_signed_image_is_refused_until_a_signature_can_be_verified() -> None:
         refuse_unmet(policy(image={"family": "web", "version": "2.0.0", "signed": True}))
 
 
-def test_a_proven_approval_is_refused_until_it_can_be_proven() -> None:
-    with pytest.raises(
-        RefusedError, match=r"^web: spec.approval.proven: true — no approval can be proven yet"
-    ):
-        refuse_unmet(policy(approval={"proven": True}))
+@pytest.mark.parametrize(
+    ("asked", "problem"),
+    [
+        ({"proven": True}, "a public key in PEM for 1 approvers"),
+        ({"proven": True, "allowedApprovers": ["ana", "bo"], "keys": {"ana": "pem"}}, "in PEM for bo"),
+        ({"keys": {"ana": "pem"}}, "keys would be ignored: expected proven: true"),
+    ],
+)
+def test_a_proven_approval_needs_the_approvers_keys(asked: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        Approval.model_validate(asked)
 
 
-def test_all_unmet_demands_are_named() -> None:
-    with pytest.raises(NotBuiltError) as caught:
-        refuse_unmet(policy(image={"id": "ami-12345678", "signed": True}, approval={"proven": True}))
-
-    assert str(caught.value).count("\n") == 1
+def test_the_requester_does_not_count_among_those_who_have_keys() -> None:
+    order = CampaignOrder(
+        policy=policy(approval={"proven": True, "keys": {"ana": "pem"}}), requested_by="ana"
+    )
+    with pytest.raises(RefusedError, match="which leaves 0 of 1 approvers"):
+        refuse_order(order)
 
 
 quotas = st.integers(1, 999) | st.integers(1, 100).map(lambda share: f"{share}%")

@@ -19,6 +19,7 @@ from steadfleet_core.model import at_least, at_most, format_duration
 from steadfleet_durable.options import QUICK, SLOW, UNDO
 from steadfleet_ports.fleet import Fleet, FleetCheck, Freeze, GroupHold, ImageAdoption
 from steadfleet_ports.reservation import Claim, Reservations
+from steadfleet_signing.approval import refuse_bad_keys
 from steadfleet_workflows.decisions import Decisions, EndedError
 from steadfleet_workflows.hosts import root_cause
 from steadfleet_workflows.renewal import continue_as_new, should_continue_as_new
@@ -84,6 +85,7 @@ class PatchCampaign(Decisions):
     async def _freeze(self) -> Plan:
         """Resolve the order once. Whatever is wrong fails the campaign here, with nothing touched."""
         refuse_order(self.order)
+        refuse_bad_keys(self.spec.approval.keys)
         preview = await _refusing(
             workflow.execute_activity_method(Fleet.preview_plan, Freeze(order=self.order, store=True), **SLOW)
         )

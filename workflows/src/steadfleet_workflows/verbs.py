@@ -21,6 +21,8 @@ from steadfleet_core.campaign.plan import CampaignOrder
 from steadfleet_core.campaign.policy import PatchSpec, RollbackScope
 from steadfleet_core.campaign.report import Approver
 from steadfleet_core.campaign.wave import Steering, WaveProgress
+from steadfleet_signing.approval import Approval, check_approval
+from steadfleet_signing.errors import VerificationError
 
 STALE = timedelta(hours=1)
 """A pause after which hosts and image are looked at again before anything goes on."""
@@ -253,7 +255,26 @@ class Verbs:
                 request.by in {approver.by for approver in self.book.approvals}
             ),
         }
-        return [problem for problem, holds in checks.items() if holds]
+        return [problem for problem, holds in checks.items() if holds] or self._unproven(request)
+
+    def _unproven(self, request: Approve) -> list[str]:
+        """Say why a policy that demands proven approvers does not count this one."""
+        approval = self.order.policy.spec.approval
+        if not approval.proven:
+            return []
+        pem = approval.keys.get(request.by)
+        if pem is None:
+            return [f"{request.by} has no key in the policy, which has {', '.join(approval.keys)}"]
+        if not request.proof:
+            return [f"the policy demands proof: {request.by} signs the approval with `--key FILE`"]
+        expected = Approval(
+            campaign=workflow.info().workflow_id, run=self.book.run, plan=request.plan, by=request.by
+        )
+        try:
+            check_approval(request.proof, pem, expected, now=workflow.now())
+        except (VerificationError, ValueError) as error:
+            return [f"the proof does not count: {error}"]
+        return []
 
 
 def _refused(problem: str) -> ApplicationError:

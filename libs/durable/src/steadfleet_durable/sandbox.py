@@ -7,6 +7,9 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 PASSED_THROUGH = (
     "steadfleet_core",  # pure rules and frozen models
     "steadfleet_ports",  # activity interfaces: names and types only
+    "steadfleet_signing",  # checks of signatures: functions of their arguments
+    "cryptography",  # what these call; its extension cannot be loaded twice
+    "rfc8785",  # likewise, pure
     "steadfleet_durable",  # this package: its logger reads the workflow's own state
     "structlog",  # its configuration must be the process's; it cannot be re-imported under restrictions
     "yaml",  # steadfleet_core reads policies with it; C extension

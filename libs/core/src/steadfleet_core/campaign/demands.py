@@ -12,10 +12,6 @@ def refuse_unmet(policy: PatchPolicy) -> None:
     demands: Mapping[str, bool] = {
         "spec.image.signed: true — no signature can be verified yet, so no image may pass as signed; "
         "sign and verify the image yourself and write signed: false": policy.spec.image.signed,
-        "spec.approval.proven: true — no approval can be proven yet, so nothing may answer yes; "
-        "write proven: false to accept the names that Temporal's access control lets in": (
-            policy.spec.approval.proven
-        ),
     }
     unmet = [f"{policy.metadata.name}: {demand}" for demand, made in demands.items() if made]
     if unmet:
@@ -29,8 +25,9 @@ def refuse_order(order: CampaignOrder) -> None:
     """
     refuse_unmet(order.policy)
     approval = order.policy.spec.approval
-    others = set(approval.allowed_approvers) - {order.requested_by}
-    if approval.required and approval.allowed_approvers and len(others) < approval.minimum_approvers:
+    allowed = set(approval.allowed_approvers or approval.keys)
+    others = allowed - {order.requested_by}
+    if approval.required and allowed and len(others) < approval.minimum_approvers:
         left = f"{len(others)} of {approval.minimum_approvers} approvers"
         raise RefusedError(
             f"{order.policy.metadata.name}: spec.approval.allowedApprovers — {order.requested_by} requested "

@@ -47,9 +47,10 @@ class Request(Model):
 
 
 class Approve(Request):
-    """`plan` is the digest of the plan that was read."""
+    """`plan` is the digest of the plan that was read; `proof` a signature over it, where one is demanded."""
 
     plan: Digest
+    proof: str = ""
 
 
 class Abort(Request):

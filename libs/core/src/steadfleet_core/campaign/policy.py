@@ -211,13 +211,28 @@ class Bake(Contract):
 
 
 class Approval(Contract):
-    """Who must agree to the frozen plan before a host is touched; never the requester."""
+    """Who must agree to the frozen plan before a host is touched; never the requester.
+
+    `proven` counts only approvals that are signed by the approver's own key: `keys` has each
+    approver's ECDSA P-256 public key in PEM.
+    """
 
     required: bool = True
     minimum_approvers: Count = 1
     allowed_approvers: tuple[Text, ...] = ()
     timeout: PositiveDuration = timedelta(hours=24)
     proven: bool = False
+    keys: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _provable(self) -> Self:
+        if self.keys and not self.proven:
+            raise ValueError("keys would be ignored: expected proven: true with them")
+        without = sorted(set(self.allowed_approvers) - set(self.keys))
+        if self.proven and (without or len(self.keys) < self.minimum_approvers):
+            missing = ", ".join(without) or f"{self.minimum_approvers} approvers"
+            raise ValueError(f"cannot be proven: expected keys: a public key in PEM for {missing}")
+        return self
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:

@@ -31,6 +31,10 @@ def read_policy(file: Path | None, overrides: Overrides) -> PatchPolicy:
     source = str(path)
     policy = read_contract(overrides.apply(_text(path), source), source, PatchPolicy)
     refuse_unmet(policy)
+    if policy.spec.approval.keys:
+        from steadfleet_signing.approval import refuse_bad_keys  # noqa: PLC0415  # cryptography is slow to load
+
+        refuse_bad_keys(policy.spec.approval.keys)
     return policy
 
 

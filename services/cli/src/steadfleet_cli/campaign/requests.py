@@ -1,18 +1,15 @@
 """Send verbs to a campaign: each returns a receipt, or raises with the campaign's own refusal."""
 
 from collections.abc import Awaitable
+from pathlib import Path
 from typing import TypeVar
 
-from temporalio.client import (
-    Client,
-    WorkflowUpdateFailedError,
-)
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.client import Client
 
 from steadfleet_cli.campaign.orders import CampaignHandle, campaign_handle, campaign_id
 from steadfleet_cli.campaign.reading import read_standing
-from steadfleet_cli.engine import answered, cause_of
 from steadfleet_cli.exits import CommandError, ExitCode
+from steadfleet_cli.verbs import sent
 from steadfleet_core.campaign.lifecycle import Abort, Approve, Receipt, Request, RollBack
 from steadfleet_core.campaign.policy import RollbackScope
 from steadfleet_workflows.campaign import PatchCampaign
@@ -21,10 +18,12 @@ _LEAST = 12
 _Answer = TypeVar("_Answer")
 
 
-async def approve(client: Client, name: str, request: Request, plan: str) -> Receipt:
+async def approve(client: Client, name: str, request: Request, plan: str, key: Path | None = None) -> Receipt:
     """Approve the plan of that digest; a part of it must be that of the plan which waits."""
     waiting = (await read_standing(client, name)).status.plan
     order = Approve(by=request.by, reason=request.reason, plan=whole_digest(plan, waiting))
+    if key is not None:
+        order = order.model_copy(update={"proof": await _proof(client, name, order, key)})
     return await _send(client, name, _handle(client, name).execute_update(PatchCampaign.approve, order))
 
 
@@ -48,6 +47,16 @@ def whole_digest(given: str, waiting: str | None) -> str:
             "read that plan, then approve it",
         )
     return waiting
+
+
+async def _proof(client: Client, name: str, order: Approve, key: Path) -> str:
+    from steadfleet_cli.campaign.sealing import proof_of  # noqa: PLC0415  # cryptography is slow to load
+    from steadfleet_signing.approval import Approval  # noqa: PLC0415
+
+    described = await _handle(client, name).describe()
+    run = described.raw_description.workflow_execution_info.first_run_id
+    approval = Approval(campaign=campaign_id(name), run=run, plan=order.plan, by=order.by)
+    return proof_of(approval, key)
 
 
 async def reject(client: Client, name: str, request: Request) -> Receipt:
@@ -85,25 +94,16 @@ def _handle(client: Client, name: str) -> CampaignHandle:
 
 
 async def _send(client: Client, name: str, update: Awaitable[_Answer]) -> _Answer:
-    try:
-        return await answered(client, update)
-    except WorkflowUpdateFailedError as error:
-        raise CommandError(
-            cause_of(error), ExitCode.REFUSED, f"`campaign status {name}` shows where it stands"
-        ) from error
-    except RPCError as error:
-        if error.status == RPCStatusCode.NOT_FOUND:
-            raise await _not_open(client, name) from error
-        if error.status == RPCStatusCode.FAILED_PRECONDITION:
-            raise CommandError(
-                f"the worker fails on campaign {name}, so nothing was asked: {error.message}",
-                ExitCode.UNREACHABLE,
-                "its log says why; mend the worker, then ask again",
-            ) from error
-        raise
+    return await sent(
+        client,
+        update,
+        subject=f"campaign {name}",
+        advice=f"`campaign status {name}` shows where it stands",
+        ended=lambda: _ended(client, name),
+    )
 
 
-async def _not_open(client: Client, name: str) -> CommandError:
+async def _ended(client: Client, name: str) -> CommandError:
     """Tell a campaign that never was from one that has ended."""
     state = (await read_standing(client, name)).status.state
     return CommandError(

@@ -2,6 +2,7 @@
 # ruff: noqa: PLC0415  (imported when called: `--help` loads neither Temporal nor pydantic)
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -28,15 +29,20 @@ def _verb_options(command: _Command) -> _Command:
 @click.option(
     "--plan", required=True, metavar="DIGEST", help="The plan that was read: 12 or more hex digits."
 )
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path),
+    help="Your private key (ECDSA P-256, PEM), where the policy demands proven approvals.",
+)
 @_verb_options
-def approve(plan: str, **said: Any) -> None:
+def approve(plan: str, key: Path | None, **said: Any) -> None:
     """Agree to the plan that waits.
 
     Whoever requested the campaign cannot approve it. NAME is by default that of ./steadfleet.yaml.
     """
     from steadfleet_cli.campaign import requests
 
-    _send(lambda client, name, request: requests.approve(client, name, request, plan), **said)
+    _send(lambda client, name, request: requests.approve(client, name, request, plan, key), **said)
 
 
 @click.command()
