@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from moto.core.responses import ActionResult
+from moto.ebs.models import ebs_backends
 from moto.ec2.exceptions import EC2ClientError, InvalidAMIIdError
 from moto.ec2.models.amis import Ami, AmiBackend
 from moto.ec2.models.elastic_block_store import EBSBackend
 from moto.ec2.responses.amis import AmisResponse
 
 from steadfleet_local_cloud.blocks import Blocks
-from steadfleet_local_cloud.context import Context
+from steadfleet_local_cloud.context import ACCOUNT, Context
 from steadfleet_local_cloud.patches import Patches
 
 _DEFAULT_VOLUME_SIZE = 8  # GiB
@@ -37,6 +38,9 @@ class Amis:
 
     def _delete_snapshot(self, original: Any, backend: Any, snapshot_id: str) -> Any:
         gone = original(backend, snapshot_id)
+        ebs_backends[ACCOUNT][backend.region_name].snapshots.pop(
+            snapshot_id, None
+        )  # if written block by block
         self._blocks.drop(snapshot_id)
         return gone
 

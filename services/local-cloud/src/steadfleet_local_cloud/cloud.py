@@ -23,12 +23,13 @@ from steadfleet_local_cloud.blocks import Blocks
 from steadfleet_local_cloud.context import Context
 from steadfleet_local_cloud.control import Control
 from steadfleet_local_cloud.copies import Copies
+from steadfleet_local_cloud.dry_run import DryRun
 from steadfleet_local_cloud.ebs import Ebs
 from steadfleet_local_cloud.ec2 import Ec2, register_base
 from steadfleet_local_cloud.errors import LocalCloudError, StateTakenError
 from steadfleet_local_cloud.faults import Fault, Faults, Release
 from steadfleet_local_cloud.ground import Driver, Site, lay_ground
-from steadfleet_local_cloud.inventory import Inventory, open_region
+from steadfleet_local_cloud.inventory import Inventories, Inventory, open_region
 from steadfleet_local_cloud.kms import Kms
 from steadfleet_local_cloud.machines import Machine
 from steadfleet_local_cloud.network import AUTO
@@ -37,6 +38,7 @@ from steadfleet_local_cloud.record import Entry, Record
 from steadfleet_local_cloud.run_command import RunCommand
 from steadfleet_local_cloud.server import Application, Server
 from steadfleet_local_cloud.target_health import TargetHealth
+from steadfleet_local_cloud.vpcs import Vpcs
 
 _log = logging.getLogger(__name__)
 _LOAD_AMIS = "MOTO_EC2_LOAD_DEFAULT_AMIS"
@@ -210,6 +212,7 @@ class LocalCloud:
         self._closing.enter_context(_environment(_LOAD_AMIS, "false"))  # AWS's own images have no content
         self._closing.callback(_reset_moto)
         _reset_moto()
+        inventories = Inventories(self._context, patches)  # before any backend is made
         Ec2(self._context, patches)
         Amis(self._context, patches)
         Copies(self._context, patches, pending_describes)
@@ -218,7 +221,9 @@ class LocalCloud:
         AutoScaling(self._context, patches)
         self._closing.callback(RunCommand(self._context, patches).close)
         self._closing.callback(TargetHealth(self._context, patches, probe_scale).close)
-        self._control = Control(self._context)
+        Vpcs(patches)
+        DryRun(patches)
+        self._control = Control(self._context, inventories)
         for region in self._context.networks:
             open_region(region)
             register_base(self._context, region)

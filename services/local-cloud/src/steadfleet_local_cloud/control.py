@@ -17,7 +17,7 @@ from steadfleet_local_cloud.context import ACCOUNT, Context
 from steadfleet_local_cloud.ec2 import register_image
 from steadfleet_local_cloud.errors import LocalCloudError
 from steadfleet_local_cloud.faults import Fault, Kind
-from steadfleet_local_cloud.inventory import Inventory, take_inventory
+from steadfleet_local_cloud.inventory import Inventories, Inventory
 
 _log = logging.getLogger(__name__)
 _Route = Callable[..., Answer]
@@ -26,8 +26,9 @@ _Route = Callable[..., Answer]
 class Control:
     """Health, machines, inventory, record, faults and images; also for use in-process."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, inventories: Inventories) -> None:
         self._context = context
+        self._inventories = inventories
         self._routes: dict[tuple[str, str], _Route] = {
             ("GET", "health"): self._health,
             ("GET", "machines"): lambda **_: json_answer(self.machines()),
@@ -69,7 +70,7 @@ class Control:
 
     def inventory(self) -> Inventory:
         with self._context.lock:
-            return take_inventory() | {"content": self._context.blocks.describe()}
+            return self._inventories.take()
 
     def register_image(self, name: str, folder: Path, tags: dict[str, str], region: str | None = None) -> str:
         """Make an image from a folder, in the home region unless another is named."""

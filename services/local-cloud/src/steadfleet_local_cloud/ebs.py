@@ -15,6 +15,7 @@ from typing import Any
 
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
+from moto.ebs.models import EBSBackend
 from moto.ebs.responses import EBSResponse
 
 from steadfleet_local_cloud.blocks import BLOCK_SIZE, Blocks, checksum
@@ -33,6 +34,7 @@ class Ebs:
         self._tokens = Tokens()
         patches.wrap(EBSResponse, "list_snapshot_blocks", self._list)
         patches.wrap(EBSResponse, "get_snapshot_block", self._get)
+        patches.wrap(EBSBackend, "start_snapshot", _start)
 
     def _list(self, _original: Any, response: Any) -> ActionResult:
         snapshot_id = response._get_param("SnapshotId")  # noqa: SLF001 - how moto's own actions read theirs
@@ -111,6 +113,15 @@ class Ebs:
                 f"The snapshot '{snapshot_id}' has no content in this local cloud.",
             )
         return OfImage(self._blocks, snapshot_id, known.volume_size)
+
+
+def _start(original: Any, backend: Any, *args: Any, **options: Any) -> Any:
+    """Start a snapshot without a volume, which moto makes for it and leaves behind."""
+    known = set(backend.ec2_backend.volumes)
+    snapshot = original(backend, *args, **options)
+    for volume_id in set(backend.ec2_backend.volumes) - known:
+        backend.ec2_backend.delete_volume(volume_id)
+    return snapshot
 
 
 class Readable(ABC):

@@ -2,180 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from moto.autoscaling.models import autoscaling_backends
 from moto.ec2.models import ec2_backends
 from moto.elbv2.models import elbv2_backends
+from moto.kms.models import kms_backends
 from moto.s3.models import s3_backends
 from moto.ssm.models import ssm_backends
 
-from steadfleet_local_cloud.context import ACCOUNT
+from steadfleet_local_cloud import tables
+from steadfleet_local_cloud.context import ACCOUNT, Context
+from steadfleet_local_cloud.patches import Patches
+from steadfleet_local_cloud.stores import Baseline, Beginning, Path, fingerprint, open_backends, things
+from steadfleet_local_cloud.tables import Inventory, Item
 
-Item = dict[str, Any]
-Inventory = dict[str, list[Item]]
+__all__ = ["Inventories", "Inventory", "open_region"]
+
+_TABLES: dict[str, Callable[[Any, Beginning], Inventory]] = {
+    "ec2": tables.ec2,
+    "autoscaling": tables.autoscaling,
+    "elbv2": tables.elbv2,
+    "s3": tables.s3,
+    "ssm": tables.ssm,
+    "kms": tables.kms,
+}
+# attributes of moto's backends that a table above tells in full
+_TOLD = {
+    *(("ec2", name) for name in ("amis", "addresses", "enis", "groups", "key_pairs", "launch_templates")),
+    *(("ec2", name) for name in ("reservations", "snapshots", "subnets", "volumes", "vpcs")),
+    *(("autoscaling", name) for name in ("autoscaling_groups", "launch_configurations")),
+    *(("elbv2", name) for name in ("load_balancers", "target_groups")),
+    ("s3", "buckets"),
+    ("ssm", "_parameters"),
+    ("kms", "keys"),
+}
+# what is no thing: histories, and indices of things that are told elsewhere
+_NO_THINGS = {
+    *(("ec2", name) for name in ("attachments", "deleted_amis", "subnet_associations", "tags")),
+    *(("ec2", name) for name in ("launch_template_insert_order", "launch_template_name_to_ids")),
+    *(("ssm", name) for name in ("_commands", "_errors", "_resource_tags")),
+    ("s3", "_pagination_tokens"),
+    ("ebs", "snapshots"),
+    ("cloudwatch", "metric_data"),
+    ("sts", "assumed_roles"),
+}
+# some things are described for a while after they were deleted, on AWS too
+_GONE = frozenset({"deleted", "delete-complete", "released"})
 
 
-def take_inventory() -> Inventory:
+class Inventories:
     """
-    Every resource that somebody made, in every region in use; call it under the cloud's lock.
+    Every resource that somebody made or changed, in every region and service in use.
 
-    A region's default VPC, its subnets and its default security group are left out: moto makes
-    them when a region is first looked at, so they would differ between two moments.
+    Kinds that have no table of their own are told as `service.attribute`, by moto's names for them.
     """
-    inventory: Inventory = {}
-    for backends, tables in _TABLES:
-        for region, backend in sorted(backends[ACCOUNT].items()):
-            for kind, items in tables(backend).items():
+
+    def __init__(self, context: Context, patches: Patches) -> None:
+        self._context = context
+        self._baseline = Baseline(patches)
+
+    def take(self) -> Inventory:
+        """Call it under the cloud's lock."""
+        inventory: Inventory = {"content": self._context.blocks.describe(), "machines": self._machines()}
+        for service, region, backend in open_backends():
+            for kind, items in self._all(service, region, backend).items():
                 inventory.setdefault(kind, []).extend({"region": region, **item} for item in items)
-    return {kind: sorted(items, key=_identity) for kind, items in sorted(inventory.items())}
+        return {kind: sorted(items, key=_identity) for kind, items in sorted(inventory.items())}
+
+    def _all(self, service: str, region: str, backend: Any) -> Inventory:
+        beginning = self._baseline.of(service, region)
+        found = _TABLES[service](backend, beginning) if service in _TABLES else {}
+        for path, thing in things(backend):
+            told = (service, path[0]) in _TOLD | _NO_THINGS or getattr(thing, "state", None) in _GONE
+            if not told and not beginning.had_so(thing, *path):
+                found.setdefault(f"{service}.{path[0]}", []).append(_any(backend, path, thing))
+        return found
+
+    def _machines(self) -> list[Item]:
+        """List what stands behind instances, without what changes by itself: power, process, boot."""
+        return [
+            {
+                "id": machine.order.instance_id,
+                "region": machine.order.zone[:-1],
+                "address": machine.order.address,
+                "image": machine.order.image_id,
+            }
+            for machine in self._context.machines.all()
+        ]
 
 
 def open_region(region: str) -> None:
     """Make moto hold the region's tables from the start, the machines' network among them."""
-    for backends, _tables in _TABLES:
-        _ = backends[ACCOUNT]["aws" if backends is s3_backends else region]
+    for backends in (ec2_backends, autoscaling_backends, elbv2_backends, ssm_backends, kms_backends):
+        _ = backends[ACCOUNT][region]
+    _ = s3_backends[ACCOUNT]["aws"]
+
+
+def _any(backend: Any, path: Path, thing: object) -> Item:
+    item: Item = {"id": "/".join(path[1:]), "holds": fingerprint(thing)}
+    tags = getattr(backend, "tags", None)  # EC2's, by id
+    return item | {"tags": dict(sorted(tags[path[-1]].items()))} if tags and path[-1] in tags else item
 
 
 def _identity(item: Item) -> tuple[str, str]:
-    return item["region"], str(item["id"])
-
-
-def _ec2(backend: Any) -> Inventory:
-    def tagged(resource: Any, **facts: object) -> Item:
-        return {"id": resource.id, "tags": dict(sorted(backend.tags.get(resource.id, {}).items())), **facts}
-
-    vpcs = [vpc for vpc in backend.vpcs.values() if not vpc.is_default]
-    groups = [
-        group for by_id in backend.groups.values() for group in by_id.values() if group.name != "default"
-    ]
-    own = {vpc.id for vpc in vpcs}
-    subnets = [one for by_id in backend.subnets.values() for one in by_id.values() if one.vpc_id in own]
-    return {
-        "instances": [
-            tagged(one, **_instance(one)) for one in backend.all_instances() if one.state != "terminated"
-        ],
-        "volumes": [
-            tagged(one, size=one.size, state=one.status, instances=_attached(one))
-            for one in backend.volumes.values()
-        ],
-        "network_interfaces": [
-            tagged(one, address=one.private_ip_address, instance=one.instance.id if one.instance else None)
-            for one in backend.enis.values()
-        ],
-        "images": [
-            tagged(one, name=one.name, state=one.state, snapshot=one.ebs_snapshot.id)
-            for one in backend.amis.values()
-        ],
-        "snapshots": [tagged(one, description=one.description) for one in backend.snapshots.values()],
-        "key_pairs": [tagged(one, name=one.key_name) for one in backend.key_pairs.values()],
-        "security_groups": [tagged(one, name=one.name, vpc=one.vpc_id) for one in groups],
-        "launch_templates": [tagged(one, **_template(one)) for one in backend.launch_templates.values()],
-        "addresses": [{"id": one.allocation_id, "address": one.public_ip} for one in backend.addresses],
-        "vpcs": [tagged(one, cidr=one.cidr_block) for one in vpcs],
-        "subnets": [tagged(one, cidr=one.cidr_block, zone=one.availability_zone) for one in subnets],
-    }
-
-
-def _instance(instance: Any) -> Item:
-    return {
-        "image": instance.image_id,
-        "type": instance.instance_type,
-        "state": instance.state,
-        "zone": instance.placement.zone,
-        "address": instance.private_ip,
-    }
-
-
-def _attached(volume: Any) -> list[str]:
-    return [volume.attachment.instance.id] if volume.attachment else []
-
-
-def _template(template: Any) -> Item:
-    return {
-        "name": template.name,
-        "default_version": template.default_version_number,
-        "versions": {str(version.number): version.data for version in template.versions},
-    }
-
-
-def _autoscaling(backend: Any) -> Inventory:
-    return {
-        "auto_scaling_groups": [_group(group) for group in backend.autoscaling_groups.values()],
-        "launch_configurations": [
-            {"id": one.name, "image": one.image_id} for one in backend.launch_configurations.values()
-        ],
-    }
-
-
-def _group(group: Any) -> Item:
-    return {
-        "id": group.name,
-        "min_size": group.min_size,
-        "max_size": group.max_size,
-        "desired_capacity": group.desired_capacity,
-        "suspended_processes": sorted(process["ProcessName"] for process in group.suspended_processes),
-        "launch_template": group.launch_template,
-        "target_groups": sorted(group.target_group_arns),
-        "subnets": group.vpc_zone_identifier,
-        "tags": {tag["Key"]: tag["Value"] for tag in group.tags},
-        "members": {
-            state.instance.id: {
-                "state": state.lifecycle_state,
-                "health": state.health_status,
-                "protected": bool(state.protected_from_scale_in),
-            }
-            for state in sorted(group.instance_states, key=lambda state: str(state.instance.id))
-        },
-    }
-
-
-def _elbv2(backend: Any) -> Inventory:
-    def tags(arn: str) -> dict[str, str]:
-        return dict(sorted(backend.tagging_service.get_tag_dict_for_resource(arn).items()))
-
-    return {
-        "target_groups": [
-            {
-                "id": group.arn,
-                "tags": tags(group.arn),
-                "targets": sorted(group.targets),
-                "attributes": {name: str(value) for name, value in sorted(group.attributes.items())},
-            }
-            for group in backend.target_groups.values()
-        ],
-        "load_balancers": [
-            {"id": one.arn, "tags": tags(one.arn), "listeners": sorted(one.listeners)}
-            for one in backend.load_balancers.values()
-        ],
-    }
-
-
-def _s3(backend: Any) -> Inventory:
-    return {
-        "buckets": [{"id": bucket.name, "keys": sorted(bucket.keys)} for bucket in backend.buckets.values()]
-    }
-
-
-def _ssm(backend: Any) -> Inventory:
-    return {
-        "parameters": [
-            {"id": name, "version": versions[-1].version}
-            for name, versions in _own_parameters(backend._parameters)  # noqa: SLF001 - moto has no way to list its own only
-        ]
-    }
-
-
-def _own_parameters(parameters: Any) -> Iterable[tuple[str, Any]]:
-    # dict's own view: moto's class adds AWS's public parameters to it on demand
-    return [(name, versions) for name, versions in dict.items(parameters) if not name.startswith("/aws/")]
-
-
-_TABLES: list[tuple[Any, Callable[[Any], Inventory]]] = [
-    (ec2_backends, _ec2),
-    (autoscaling_backends, _autoscaling),
-    (elbv2_backends, _elbv2),
-    (s3_backends, _s3),
-    (ssm_backends, _ssm),
-]
+    return str(item.get("region", "")), str(item["id"])
