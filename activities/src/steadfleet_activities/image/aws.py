@@ -31,10 +31,6 @@ _log = get_logger(__name__)
 class AwsImages(ImagePlatform):
     """Joins the parts; `places` are the regions to list, `callers` whence workers reach a build's machine."""
 
-    given = frozenset(
-        {"security_group_id", "ssh_keypair_name", "ssh_private_key_file", "expires_at", "region", "endpoint"}
-    )
-
     def __init__(
         self,
         regions: AwsRegions,
@@ -48,7 +44,7 @@ class AwsImages(ImagePlatform):
         self.home = regions.home
         self._regions = regions
         self._endpoint = regions.settings.get("endpoint_url")
-        self._environment = {name: said for name, said in environment.items() if name.startswith("AWS_")}
+        self._environment = _credentials(environment) | {"AWS_REGION": self.home}
         aws = regions.at_home
         self._amis = Amis(aws)
         self._bases = Bases(self._amis, channel_version)
@@ -139,6 +135,16 @@ class AwsImages(ImagePlatform):
 
     async def listed(self, family: str) -> list[ListedImage]:
         return await unbroken(self._listings.released, family)
+
+
+def _credentials(environment: Mapping[str, str]) -> dict[str, str]:
+    """Give packer what AWS's own variables say, and the files where a profile stands: its home is another."""
+    given = {name: said for name, said in environment.items() if name.startswith("AWS_")}
+    folder = Path(environment.get("HOME", "/")) / ".aws"
+    files = {"AWS_SHARED_CREDENTIALS_FILE": folder / "credentials", "AWS_CONFIG_FILE": folder / "config"}
+    found = {name: str(path) for name, path in files.items() if path.is_file()}
+    # Without it packer's SDK reads no config file.
+    return found | given | ({"AWS_SDK_LOAD_CONFIG": "1"} if "AWS_PROFILE" in given else {})
 
 
 def _key_file(access: Access, scratch: Path) -> Path:

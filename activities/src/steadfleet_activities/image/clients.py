@@ -10,6 +10,7 @@ import boto3
 from steadfleet_activities.fleet.clients import ATTEMPTS, SLOTS, client_config, region_required, settings_from
 
 if TYPE_CHECKING:
+    from mypy_boto3_ebs.client import EBSClient
     from mypy_boto3_ec2.client import EC2Client
     from mypy_boto3_s3.client import S3Client
 
@@ -36,6 +37,7 @@ class AwsRegions:
         self._slots = slots
         self._lock = threading.Lock()
         self._regional: dict[str, RegionalAws] = {}
+        self._ebs: dict[str, EBSClient] = {}
         with region_required():
             self.home: str = self._client("ec2").meta.region_name
         self.s3: S3Client = self._client("s3", region_name=self.home)
@@ -59,6 +61,13 @@ class AwsRegions:
     @property
     def at_home(self) -> RegionalAws:
         return self.at(self.home)
+
+    def ebs_at(self, region: str) -> "EBSClient":
+        """Give the client that reads snapshots block by block: only who measures images asks for it."""
+        with self._lock:
+            if region not in self._ebs:
+                self._ebs[region] = self._client("ebs", region_name=region)
+            return self._ebs[region]
 
     def _client(self, service: Any, attempts: int = ATTEMPTS, **settings: str) -> Any:
         config = client_config(self._slots, attempts=attempts, at_endpoint="endpoint_url" in self.settings)

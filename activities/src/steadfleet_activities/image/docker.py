@@ -35,7 +35,6 @@ class DockerImages(ImagePlatform):
     """
 
     home = ENGINE
-    given = frozenset({"expires_at"})
 
     def __init__(self, engine: DockerClient, registries: Registries, environment: Mapping[str, str]) -> None:
         self._engine = engine

@@ -28,9 +28,6 @@ class ImagePlatform(ABC):
     home: str
     """The place where images are built."""
 
-    given: frozenset[str]
-    """The variables that only this platform gives, beside those of every build: no user may."""
-
     @abstractmethod
     async def resolve_base(self, base: BaseImage) -> Base: ...
 

@@ -18,6 +18,7 @@ REQUIRED = {
         "image_name",
         "base_image",
         "run",
+        "expires_at",
         "security_group_id",
         "ssh_keypair_name",
         "ssh_private_key_file",
@@ -27,12 +28,14 @@ REQUIRED = {
 """What every template of a platform declares, and every build of it is given."""
 
 OPTIONAL = {
-    Platform.AWS: ("region", "endpoint", "subnet_id", "vpc_id", "expires_at"),
+    Platform.AWS: ("region", "endpoint", "subnet_id", "vpc_id"),
     Platform.DOCKER: ("expires_at",),
 }
 """What a build is given if the template declares it."""
 
-_EXPIRY = (EXPIRY_KEY, use_of("expires_at"))
+_OURS = {RUN_KEY: "run", EXPIRY_KEY: "expires_at"}
+"""The tags that every temporary resource has, by the variable that they are given in."""
+
 _TAGS = {
     "run_tags": "run_tag",
     "run_volume_tags": "run_volume_tag",
@@ -155,16 +158,18 @@ class _Uses:
 
 def _tags(draft: Draft, source: Part, several: str, one: str) -> Iterator[str]:
     where = f"{source.where}.{several}"
-    wanted = f'a tag "{RUN_KEY}" = {draft.using("run")}'
+    wanted = " and ".join(f'"{key}" = {draft.using(name)}' for key, name in _OURS.items())
     given = source.settings.get(several, {})
     if not isinstance(given, dict):
         yield f"{where}: {draft.shown(given)} — expected a map, or a local that is one, with {wanted}"
         return
     tags = given | dict(_tag_blocks(source.settings.get(one)))
-    if tags.get(RUN_KEY) != use_of("run"):
-        yield f"{where}: expected {wanted}, so that what a killed packer leaves is found"
+    for key, name in _OURS.items():
+        if tags.get(key) != use_of(name):
+            wanted = f'a tag "{key}" = {draft.using(name)}'
+            yield f"{where}: expected {wanted}, so that what a killed packer leaves is found"
     for name in sorted(tags):
-        if name.startswith("steadfleet:") and name != RUN_KEY and (name, tags[name]) != _EXPIRY:
+        if name.startswith("steadfleet:") and name not in _OURS:
             yield f"{where}: {name} — expected no such tag: Steadfleet says by it what became of an image"
 
 
