@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -24,7 +25,23 @@ from steadfleet_cli.exits import CommandError, ExitCode
 from steadfleet_core.errors import ContractError, RefusedError
 from steadfleet_durable import EngineError, connect, deployment_problem
 
-TASK_QUEUE = "patch-campaign"
+
+@dataclass(frozen=True)
+class Service:
+    """A worker by its task queue and its program; `local` says whether `steadfleet up` starts it."""
+
+    task_queue: str
+    program: str
+    local: bool = False
+
+    @property
+    def advice(self) -> str:
+        here = "`steadfleet up` on this machine, or " if self.local else ""
+        return f"start one: {here}{self.program} where it reaches the cloud"
+
+
+CAMPAIGNS = Service("patch-campaign", "steadfleet-patch-campaign", local=True)
+TASK_QUEUE = CAMPAIGNS.task_queue
 PATIENCE = timedelta(seconds=10)
 """How long a worker may take to pick something up."""
 
@@ -35,9 +52,9 @@ _Result = TypeVar("_Result")
 _CLOUD = (".tmprl.cloud", ".api.temporal.io")
 
 
-def call(work: Callable[[Client], Awaitable[_Result]], by: str = "") -> _Result:
+def call(work: Callable[[Client], Awaitable[_Result]], by: str = "", group: str = "campaign") -> _Result:
     """Connect, do the work, and raise what goes wrong as a `CommandError`."""
-    with_client = _connected(work, f"campaign/{by or 'cli'}@{socket.gethostname()}")
+    with_client = _connected(work, f"{group}/{by or 'cli'}@{socket.gethostname()}")
     try:
         return asyncio.run(with_client)
     except EngineError as error:
@@ -61,32 +78,42 @@ def refusal_of(error: ContractError | RefusedError, advice: str) -> CommandError
     return CommandError(str(error), ExitCode.REFUSED, advice)
 
 
-async def answered(client: Client, update: Awaitable[_Result]) -> _Result:
+async def answered(
+    client: Client,
+    update: Awaitable[_Result],
+    service: Service = CAMPAIGNS,
+    patience: timedelta = PATIENCE,
+) -> _Result:
     """Return an update's answer; raise when no worker gives one in time."""
     answer = asyncio.ensure_future(update)
     try:
-        if not await _done(answer, _IMPATIENCE) and not await polled(client):
-            raise await no_worker(client)
-        if not await _done(answer, PATIENCE - _IMPATIENCE):
-            raise await no_worker(client)
+        if not await _done(answer, _IMPATIENCE) and not await polled(client, service):
+            raise await no_worker(client, service)
+        if not await _done(answer, patience - _IMPATIENCE):
+            raise await no_worker(client, service)
         return await answer
     except WorkflowUpdateRPCTimeoutOrCancelledError as error:
-        raise await no_worker(client) from error
+        raise await no_worker(client, service) from error
     finally:
         answer.cancel()
 
 
-async def result_of(client: Client, handle: WorkflowHandle[Any, _Result]) -> _Result:
-    """Return a short workflow's result; raise at once when no worker would ever give it."""
+async def result_of(
+    client: Client,
+    handle: WorkflowHandle[Any, _Result],
+    service: Service = CAMPAIGNS,
+    advice: str = "correct the policy or the fleet",
+) -> _Result:
+    """Return a workflow's result; raise at once when no worker would ever give it."""
     result = asyncio.ensure_future(handle.result())
     try:
-        if not await _done(result, _IMPATIENCE) and not await polled(client):
-            raise await _give_up(client, handle)
+        if not await _done(result, _IMPATIENCE) and not await polled(client, service):
+            raise await _give_up(client, handle, service)
         if not await _done(result, PATIENCE - _IMPATIENCE) and not await _picked_up(handle):
-            raise await _give_up(client, handle)
+            raise await _give_up(client, handle, service)
         return await result
     except WorkflowFailureError as error:
-        raise CommandError(cause_of(error), ExitCode.REFUSED, "correct the policy or the fleet") from error
+        raise CommandError(cause_of(error), ExitCode.REFUSED, advice) from error
     finally:
         result.cancel()
 
@@ -101,44 +128,44 @@ async def _picked_up(handle: WorkflowHandle[Any, Any]) -> bool:
     return (await handle.describe()).raw_description.workflow_execution_info.history_length > started
 
 
-async def _give_up(client: Client, handle: WorkflowHandle[Any, Any]) -> CommandError:
+async def _give_up(client: Client, handle: WorkflowHandle[Any, Any], service: Service) -> CommandError:
     await handle.terminate("no worker picked it up")
-    return await no_worker(client)
+    return await no_worker(client, service)
 
 
-async def no_worker(client: Client) -> CommandError:
+async def no_worker(client: Client, service: Service = CAMPAIGNS) -> CommandError:
     """Say why nothing happens, and which worker to start."""
     where = f"{client.service_client.config.target_host} (namespace {client.namespace})"
-    pollers = await _pollers(client)
+    pollers = await _pollers(client, service)
     for poller in pollers:
         name = poller.deployment_options.deployment_name
         if name and (problem := await deployment_problem(client, name)):
             return CommandError(problem, ExitCode.UNREACHABLE, "set the current version")
     if pollers:
         return CommandError(
-            f"a worker has polled task queue {TASK_QUEUE} of late at {where}, but does not answer",
+            f"a worker has polled task queue {service.task_queue} of late at {where}, but does not answer",
             ExitCode.UNREACHABLE,
             f"see the log of {pollers[0].identity}; what was asked may still be heard",
         )
     return CommandError(
-        f"no worker polls task queue {TASK_QUEUE} at {where}",
-        ExitCode.UNREACHABLE,
-        "start one: `steadfleet up` on this machine, or steadfleet-patch-campaign where it reaches the cloud",
+        f"no worker polls task queue {service.task_queue} at {where}", ExitCode.UNREACHABLE, service.advice
     )
 
 
-async def polled(client: Client) -> bool:
+async def polled(client: Client, service: Service = CAMPAIGNS) -> bool:
     """Whether a worker has asked for work in the last minutes."""
-    return bool(await _pollers(client))
+    return bool(await _pollers(client, service))
 
 
-async def _pollers(client: Client) -> list[Any]:
-    request = DescribeTaskQueueRequest(
-        namespace=client.namespace,
-        task_queue=TaskQueue(name=TASK_QUEUE),
-        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-    )
-    return list((await client.workflow_service.describe_task_queue(request)).pollers)
+async def _pollers(client: Client, service: Service) -> list[Any]:
+    """List who asks for workflows, or for activities alone: the signer has no workflow."""
+    found: list[Any] = []
+    for kind in (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY):
+        request = DescribeTaskQueueRequest(
+            namespace=client.namespace, task_queue=TaskQueue(name=service.task_queue), task_queue_type=kind
+        )
+        found += (await client.workflow_service.describe_task_queue(request)).pollers
+    return found
 
 
 def cause_of(error: BaseException) -> str:

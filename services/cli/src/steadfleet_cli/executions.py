@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionRequest,
@@ -18,6 +19,8 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.converter import decode_typed_search_attributes
 from temporalio.service import RPCError, RPCStatusCode
+
+from steadfleet_workflows.visibility import KEYS
 
 RUNNING = "running"
 COMPLETED = "completed"
@@ -80,6 +83,16 @@ async def search(client: Client, query: str, most: int) -> AsyncIterator[Executi
         token = answer.next_page_token
         if not token:
             return
+
+
+async def attributes_registered(client: Client) -> bool:
+    """Whether the namespace knows all of our search attributes: one unknown would block a workflow."""
+    request = ListSearchAttributesRequest(namespace=client.namespace)
+    try:
+        answer = await client.operator_service.list_search_attributes(request)
+    except RPCError:
+        return False
+    return all(key.name in answer.custom_attributes for key in KEYS)
 
 
 def execution_of(info: WorkflowExecutionInfo) -> Execution:

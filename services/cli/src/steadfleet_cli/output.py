@@ -2,7 +2,8 @@
 
 import getpass
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -54,3 +55,20 @@ def table(rows: list[tuple[str, ...]]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)
+
+
+def section(title: str, sentences: Sequence[str]) -> Iterator[str]:
+    """Yield an indented list under its title, or nothing."""
+    if sentences:
+        yield ""
+        yield title
+        yield from (f"  {sentence}" for sentence in sentences)
+
+
+def clock(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def whole(time: timedelta) -> timedelta:
+    """Round to seconds: nobody reads further."""
+    return timedelta(seconds=max(round(time.total_seconds()), 0))

@@ -1,25 +1,22 @@
 """Start a campaign, or attach to the one that runs."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from pydantic import BaseModel
-from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError
 
 from steadfleet_cli.campaign.orders import campaign_id, order_of
 from steadfleet_cli.campaign.preview import preview_of
 from steadfleet_cli.campaign.reading import read_standing
+from steadfleet_cli.differences import differences
 from steadfleet_cli.engine import TASK_QUEUE, ui_link
-from steadfleet_cli.executions import describe
+from steadfleet_cli.executions import attributes_registered, describe
 from steadfleet_cli.exits import CommandError, ExitCode
 from steadfleet_core.campaign.plan import CampaignOrder, Preview
 from steadfleet_core.model import Digest, Model
 from steadfleet_workflows.campaign import PatchCampaign
-from steadfleet_workflows.visibility import KEYS
 
 _FROZEN_WITHIN = 20
 """Seconds that `start` waits for the frozen plan, to print its digest."""
@@ -46,8 +43,9 @@ async def attachment(client: Client, order: CampaignOrder) -> Launch | None:
     running = await order_of(client, campaign_id(name), execution.run_id)
     if running.digest == order.digest:
         return _launch(client, order, attached=True, plan=await _frozen_plan(client, name))
+    differing = "; ".join(differences(running.policy, order.policy))
     raise CommandError(
-        f"campaign {name} runs already, with a different order: {'; '.join(_differences(running, order))}",
+        f"campaign {name} runs already, with a different order: {differing}",
         ExitCode.NAME_TAKEN,
         f"`campaign status {name}`; wait for its end, abort it, or start this under another --name",
     )
@@ -75,7 +73,7 @@ async def prepare(client: Client, order: CampaignOrder) -> Preview:
 
 async def launch(client: Client, order: CampaignOrder, preview: Preview) -> Launch:
     """Start the campaign. Whoever asked for the same at the same moment shares it."""
-    registered = await _attributes_registered(client)
+    registered = await attributes_registered(client)
     order = order.model_copy(update={"search_attributes": registered})
     try:
         await client.start_workflow(
@@ -122,37 +120,3 @@ async def _frozen_plan(client: Client, name: str) -> str | None:
 def _launch(client: Client, order: CampaignOrder, **more: Any) -> Launch:
     name = order.policy.metadata.name
     return Launch(campaign=name, workflow_id=campaign_id(name), ui=ui_link(client, campaign_id(name)), **more)
-
-
-async def _attributes_registered(client: Client) -> bool:
-    """Whether the namespace knows all of our search attributes: one unknown would block the workflow."""
-    request = ListSearchAttributesRequest(namespace=client.namespace)
-    try:
-        answer = await client.operator_service.list_search_attributes(request)
-    except RPCError:
-        return False
-    return all(key.name in answer.custom_attributes for key in KEYS)
-
-
-def _differences(running: CampaignOrder, asked: CampaignOrder) -> Iterator[str]:
-    """Name the values that differ, the first few."""
-    there, here = _flat(running.policy), _flat(asked.policy)
-    differing = [path for path in {**there, **here} if there.get(path) != here.get(path)]
-    for path in differing[:3]:
-        yield f"{path} is {there.get(path) or 'not set'} there and {here.get(path) or 'not set'} here"
-    if differing[3:]:
-        yield f"and {len(differing[3:])} more"
-
-
-def _flat(model: BaseModel) -> dict[str, object]:
-    leaves: dict[str, object] = {}
-
-    def walk(path: str, value: object) -> None:
-        if isinstance(value, dict) and value:
-            for key, item in value.items():
-                walk(f"{path}.{key}" if path else str(key), item)
-        else:
-            leaves[path] = value
-
-    walk("", model.model_dump(mode="json", by_alias=True))
-    return leaves

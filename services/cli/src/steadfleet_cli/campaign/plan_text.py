@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from steadfleet_cli.output import table
+from steadfleet_cli.output import section, table
 from steadfleet_core.campaign.plan import Plan, Preview
 from steadfleet_core.campaign.policy import PatchPolicy
 
@@ -31,9 +31,9 @@ def _lines(preview: Preview, policy: PatchPolicy) -> Iterator[str]:
     yield f"plan {preview.digest}"
     yield ""
     yield _waves(plan)
-    yield from _section("boundaries", preview.boundaries)
-    yield from _section("warnings", preview.warnings)
-    yield from _section("problems: this plan cannot be started", preview.problems)
+    yield from section("boundaries", preview.boundaries)
+    yield from section("warnings", preview.warnings)
+    yield from section("problems: this plan cannot be started", preview.problems)
 
 
 def _waves(plan: Plan) -> str:
@@ -60,10 +60,3 @@ def befores_text(plan: Plan) -> str:
             else "    nothing floats: this is what a rollback would restore"
         )
     return "\n".join(lines)
-
-
-def _section(title: str, sentences: tuple[str, ...]) -> Iterator[str]:
-    if sentences:
-        yield ""
-        yield title
-        yield from (f"  {sentence}" for sentence in sentences)

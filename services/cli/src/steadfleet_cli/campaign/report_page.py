@@ -6,9 +6,10 @@ from html import escape
 from pathlib import Path
 
 from steadfleet_cli.campaign.reading import Standing
-from steadfleet_cli.campaign.status_text import clock, counts_text, wave_state, whole
+from steadfleet_cli.campaign.status_text import counts_text, wave_state
 from steadfleet_cli.campaign.timeline import timeline_svg
 from steadfleet_cli.exits import CommandError, ExitCode
+from steadfleet_cli.output import clock, whole
 from steadfleet_core.campaign.report import CampaignStatus
 from steadfleet_core.model import format_duration
 

@@ -1,12 +1,6 @@
 """The live screen of `campaign watch`: bars for each wave, and keys that steer."""
 
-import asyncio
-import os
-import sys
-import termios
-import tty
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -19,6 +13,7 @@ from steadfleet_cli.campaign import requests
 from steadfleet_cli.campaign.reading import Standing, follow_standing
 from steadfleet_cli.campaign.status_text import counts_text, failure_text, next_steps, wave_state
 from steadfleet_cli.exits import CommandError
+from steadfleet_cli.keys import either, pressed_keys
 from steadfleet_cli.output import user
 from steadfleet_core.campaign.counts import Counts
 from steadfleet_core.campaign.lifecycle import Receipt, Request, State
@@ -40,8 +35,11 @@ _STYLES = {
 async def watch(client: Client, name: str) -> Standing | None:
     """Show where it stands until it ends, or a person presses q; return the last look."""
     note, last = "", None
-    with _keys() as keys, Live(Text(f"campaign {name}"), console=Console(), auto_refresh=False) as live:
-        async for event in _either(follow_standing(client, name), keys):
+    with (
+        pressed_keys() as keys,
+        Live(Text(f"campaign {name}"), console=Console(), auto_refresh=False) as live,
+    ):
+        async for event in either(follow_standing(client, name), keys):
             match event:
                 case "q":
                     return last
@@ -53,27 +51,6 @@ async def watch(client: Client, name: str) -> Standing | None:
                     last = event
             live.update(status_screen(last.status, note) if last else Text(note), refresh=True)
     return last
-
-
-async def _either(
-    looks: AsyncIterator[Standing | CommandError], keys: "asyncio.Queue[str]"
-) -> AsyncIterator[Standing | CommandError | str]:
-    """Yield what comes first, looks or keys, until there are no more looks."""
-    look, key = asyncio.ensure_future(anext(looks)), asyncio.ensure_future(keys.get())
-    try:
-        while True:
-            await asyncio.wait({look, key}, return_when=asyncio.FIRST_COMPLETED)
-            if key.done():
-                yield key.result()
-                key = asyncio.ensure_future(keys.get())
-            if look.done():
-                yield look.result()
-                look = asyncio.ensure_future(anext(looks))
-    except StopAsyncIteration:
-        return
-    finally:
-        key.cancel()
-        look.cancel()
 
 
 _Press = Callable[[Client, str, Request], Awaitable[Receipt]]
@@ -89,26 +66,6 @@ async def _press(client: Client, name: str, key: str) -> str:
     except CommandError as error:
         return error.message
     return f"{receipt.verb}: {receipt.effect}"
-
-
-@contextmanager
-def _keys() -> Iterator["asyncio.Queue[str]"]:
-    """Give each key as it is pressed; Ctrl-C stays what it is."""
-    descriptor, loop = sys.stdin.fileno(), asyncio.get_running_loop()
-    pressed: asyncio.Queue[str] = asyncio.Queue()
-    before = termios.tcgetattr(descriptor)
-    tty.setcbreak(descriptor)
-
-    def read() -> None:
-        for key in os.read(descriptor, 64).decode(errors="replace"):
-            pressed.put_nowait(key)
-
-    loop.add_reader(descriptor, read)
-    try:
-        yield pressed
-    finally:
-        loop.remove_reader(descriptor)
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
 def status_screen(status: CampaignStatus, note: str = "") -> RenderableType:

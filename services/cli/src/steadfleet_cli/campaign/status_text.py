@@ -1,12 +1,11 @@
 """A campaign's status, receipts and list as text."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 
 from steadfleet_cli.campaign.plan_text import hosts, short
 from steadfleet_cli.campaign.reading import Standing
 from steadfleet_cli.executions import Execution
-from steadfleet_cli.output import dump, table
+from steadfleet_cli.output import clock, dump, section, table, whole
 from steadfleet_core.campaign.counts import Counts
 from steadfleet_core.campaign.lifecycle import Receipt, State
 from steadfleet_core.campaign.report import CampaignStatus
@@ -37,10 +36,10 @@ def _lines(status: CampaignStatus) -> Iterator[str]:
     if status.waves:
         yield ""
         yield table([_HEADING, *(_row(wave) for wave in status.waves)])
-    yield from _section("failures", [failure_text(failure) for failure in status.failures])
-    yield from _section("to put right", status.obligations)
-    yield from _section("warnings", status.warnings)
-    yield from _section("receipts", [receipt_line(r) for r in status.receipts[-_SHOWN_RECEIPTS:]])
+    yield from section("failures", [failure_text(failure) for failure in status.failures])
+    yield from section("to put right", status.obligations)
+    yield from section("warnings", status.warnings)
+    yield from section("receipts", [receipt_line(r) for r in status.receipts[-_SHOWN_RECEIPTS:]])
     yield from next_steps(status)
 
 
@@ -89,11 +88,6 @@ def wave_state(wave: WaveProgress) -> str:
     return str(wave.verdict or ("restored" if wave.direction is Direction.RESTORE else "stopped"))
 
 
-def whole(time: timedelta) -> timedelta:
-    """Round to seconds: nobody reads further."""
-    return timedelta(seconds=max(round(time.total_seconds()), 0))
-
-
 def failure_text(failure: HostFailure) -> str:
     after = "restored" if failure.restored else "NOT restored"
     return f"{failure.host} ({failure.zone}, wave {failure.wave}, {after}): {failure.reason}"
@@ -114,10 +108,6 @@ def receipt_text(campaign: str, receipt: Receipt) -> str:
 def receipt_line(receipt: Receipt) -> str:
     why = f": {receipt.reason}" if receipt.reason else ""
     return f"{clock(receipt.at)} {receipt.verb} by {receipt.by}{why}"
-
-
-def clock(time: datetime) -> str:
-    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def list_text(executions: list[Execution]) -> str:
@@ -168,10 +158,3 @@ def report_document(standing: Standing) -> dict[str, object]:
         "started_at": standing.started_at.isoformat(),
         "ended_at": standing.ended_at.isoformat() if standing.ended_at else None,
     }
-
-
-def _section(title: str, sentences: tuple[str, ...] | list[str]) -> Iterator[str]:
-    if sentences:
-        yield ""
-        yield title
-        yield from (f"  {sentence}" for sentence in sentences)

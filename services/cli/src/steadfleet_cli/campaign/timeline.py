@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
 
-from steadfleet_cli.campaign.status_text import clock, wave_state
+from steadfleet_cli.campaign.status_text import wave_state
+from steadfleet_cli.output import clock
 from steadfleet_core.campaign.report import CampaignStatus
 from steadfleet_core.campaign.wave import Direction, WaveProgress
 
