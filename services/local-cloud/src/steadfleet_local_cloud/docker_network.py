@@ -37,12 +37,12 @@ def claim_docker_networks(
     engine: Engine, ownership: Ownership, regions: Sequence[str], wanted: str
 ) -> dict[str, DockerNetwork]:
     """Make a network for each region: the wanted one and those after it, or with `auto` any that are free."""
-    candidates = _candidates(wanted)
+    untried = candidates(wanted)
     claimed: dict[str, DockerNetwork] = {}
     with ExitStack() as undo:
         for region in regions:
             name = f"local-cloud-{ownership.cloud}-{region}"
-            claimed[region] = _claim(engine, ownership, name, candidates, wanted)
+            claimed[region] = _claim(engine, ownership, name, untried, wanted)
             undo.callback(claimed[region].close)
             _check_reachable(claimed[region].cidr)
         undo.pop_all()
@@ -53,10 +53,10 @@ def _claim(
     engine: Engine,
     ownership: Ownership,
     name: str,
-    candidates: Iterator[ipaddress.IPv4Network],
+    untried: Iterator[ipaddress.IPv4Network],
     wanted: str,
 ) -> DockerNetwork:
-    for cidr in candidates:
+    for cidr in untried:
         if _create(engine, ownership, name, cidr):
             return DockerNetwork(engine, name, cidr)
         if wanted != AUTO:
@@ -69,7 +69,7 @@ def _claim(
 
 def _create(engine: Engine, ownership: Ownership, name: str, cidr: ipaddress.IPv4Network) -> bool:
     """Make the network, unless something has these addresses already: the engine decides between clouds."""
-    if any(cidr.overlaps(route) for route in _routes(Path("/proc/net/route").read_text())):
+    if any(cidr.overlaps(route) for route in routes(Path("/proc/net/route").read_text())):
         return False
     try:
         engine.docker.network.create(name, driver="bridge", subnet=str(cidr), labels=ownership.labels)
@@ -94,7 +94,8 @@ def _check_reachable(cidr: ipaddress.IPv4Network) -> None:
             ) from error
 
 
-def _candidates(wanted: str) -> Iterator[ipaddress.IPv4Network]:
+def candidates(wanted: str) -> Iterator[ipaddress.IPv4Network]:
+    """List the networks that may be tried, in order."""
     if wanted == AUTO:
         return (ipaddress.IPv4Network(f"10.{octet}.0.0/16") for octet in _AUTO_RANGE)
     first = _checked(wanted)
@@ -113,7 +114,7 @@ def _checked(wanted: str) -> ipaddress.IPv4Network:
     return cidr
 
 
-def _routes(table: str) -> list[ipaddress.IPv4Network]:
+def routes(table: str) -> list[ipaddress.IPv4Network]:
     """Read the kernel's routes, but for the default one, which meets everything."""
     rows = [line.split() for line in table.splitlines()[1:]]
     found = [ipaddress.IPv4Network((_address(row[1]), str(_address(row[7])))) for row in rows]
