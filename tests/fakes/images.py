@@ -39,7 +39,7 @@ from steadfleet_ports.image import (
     Release,
     Signer,
 )
-from steadfleet_ports.lease import LeaseOrder, Leases, LeaseStatus, Residue
+from steadfleet_ports.lease import LeaseOrder, Leases, LeaseState, LeaseStatus, Residue
 from steadfleet_workflows.channel import ImageChannel
 from steadfleet_workflows.image import GoldenImage
 from steadfleet_workflows.publishing import SIGNER_QUEUE
@@ -207,7 +207,9 @@ class FakeLeases(Leases):
     async def open_lease(self, order: LeaseOrder) -> LeaseStatus:
         await self.world.step("open lease", "lease")
         expires_at = activity.info().scheduled_time + timedelta(minutes=15)
-        return LeaseStatus(run=order.sweep.run, owner=order.owner, expires_at=expires_at, state="held")
+        return LeaseStatus(
+            run=order.sweep.run, owner=order.owner, expires_at=expires_at, state=LeaseState.HELD
+        )
 
     @activity.defn
     async def close_lease(self, order: LeaseOrder) -> Residue:

@@ -21,14 +21,13 @@ from steadfleet_ports.image import (
     SigningOrder,
     TrialOrder,
 )
-from steadfleet_ports.lease import LeaseOrder, Owner, Sweep
+from steadfleet_ports.lease import LeaseOrder, Owner
 from steadfleet_workflows.hosts import root_cause
 from steadfleet_workflows.image_shown import ImageShown
-from steadfleet_workflows.leasing import Leased
+from steadfleet_workflows.leasing import Leased, sweep_of
 from steadfleet_workflows.publishing import HALT_TIME, Publishing, UndecidedError
 
 _MARGIN = timedelta(hours=1)
-_LEASE_TERM = timedelta(minutes=15)
 
 
 @workflow.defn
@@ -189,17 +188,15 @@ class GoldenImage(Publishing):
         for failure in saga.failures if saga else ():
             self.obligations.append(f"{failure.activity} gave up: {root_cause(failure.error)}")
         for left in lease.residue if lease else ():
-            self.obligations.append(f"left behind in {left.region}: {left.type} {left.id} ({left.why})")
+            self.obligations.append(f"left behind: {left}")
         if lease and lease.problem:
             self.obligations.append(lease.problem)
 
     def _lease(self, build: Build) -> LeaseOrder:
-        regions = tuple(dict.fromkeys([build.region, *(one.name for one in self.spec.publish.regions)]))
         info = workflow.info()
         return LeaseOrder(
-            sweep=Sweep(run=self.run_name, regions=regions, names=(build.image_name,)),
+            sweep=sweep_of(self.run_name, build, *(one.name for one in self.spec.publish.regions)),
             owner=Owner(workflow=info.workflow_id, run=info.first_execution_run_id),
-            term=_LEASE_TERM,
         )
 
     def _longest(self) -> timedelta:

@@ -9,12 +9,11 @@ from steadfleet_core.model import Model
 from steadfleet_durable.options import LONG, on_queue, within
 from steadfleet_durable.saga import Saga
 from steadfleet_ports.image import Attested, ImageExamination, Images, Signer, SigningOrder, TrialOrder
-from steadfleet_ports.lease import LeaseOrder, Owner, Sweep
-from steadfleet_workflows.leasing import Leased
+from steadfleet_ports.lease import LeaseOrder, Owner
+from steadfleet_workflows.leasing import Leased, sweep_of
 from steadfleet_workflows.publishing import SIGNER_QUEUE
 
 _MARGIN = timedelta(hours=1)
-_LEASE_TERM = timedelta(minutes=15)
 
 
 @workflow.defn
@@ -29,9 +28,8 @@ class ImageTrial:
         build = order.build.model_copy(update={"run": run, "expires_at": workflow.now() + 2 * limit})
         request = ImageExamination(build=build, image=order.image, spec=order.spec, sbom=order.sbom)
         lease = LeaseOrder(
-            sweep=Sweep(run=run, regions=(build.region,)),
+            sweep=sweep_of(run, build),
             owner=Owner(workflow=info.workflow_id, run=info.first_execution_run_id),
-            term=_LEASE_TERM,
         )
         async with Leased(lease), Saga() as saga:
             saga.compensate_with(Images.discard_machine, request)

@@ -7,8 +7,9 @@ from typing import Self
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
+from steadfleet_core.image.order import Build, Platform
 from steadfleet_durable.options import QUICK, UNDO
-from steadfleet_ports.lease import LeaseOrder, Leases, LeaseStatus, Left, lease_id
+from steadfleet_ports.lease import LeaseOrder, Leases, LeaseStatus, Left, Sweep, lease_id
 from steadfleet_workflows.hosts import root_cause
 
 
@@ -43,10 +44,9 @@ class Leased:
 
     async def _renew(self, status: LeaseStatus) -> None:
         """Say at every third of the term that the owner lives; a lease that is gone is not missed."""
-        third = (status.expires_at - workflow.now()) / 3
         lease = workflow.get_external_workflow_handle(lease_id(self.order.sweep.run))
         while True:
-            await workflow.sleep(third)
+            await workflow.sleep(status.term / 3)
             with suppress(ApplicationError):
                 await lease.signal("renew")
 
@@ -58,6 +58,13 @@ class Leased:
             workflow.logger.error("%s", self.problem)
         else:
             self.residue = residue.left
+
+
+def sweep_of(run: str, build: Build, *regions: str) -> Sweep:
+    """Say what a build makes for a time, and where."""
+    if build.platform is Platform.DOCKER:
+        return Sweep(run=run, docker=True)
+    return Sweep(run=run, regions=tuple(dict.fromkeys([build.region, *regions])), names=(build.image_name,))
 
 
 def _ended(error: BaseException | None) -> bool:
