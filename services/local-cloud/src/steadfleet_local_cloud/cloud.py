@@ -33,6 +33,7 @@ from steadfleet_local_cloud.inventory import Inventories, Inventory, open_region
 from steadfleet_local_cloud.kms import Kms
 from steadfleet_local_cloud.machines import Machine
 from steadfleet_local_cloud.network import AUTO
+from steadfleet_local_cloud.object_lock import ObjectLock
 from steadfleet_local_cloud.patches import Patches
 from steadfleet_local_cloud.record import Entry, Record
 from steadfleet_local_cloud.run_command import RunCommand
@@ -218,6 +219,7 @@ class LocalCloud:
         Copies(self._context, patches, pending_describes)
         Ebs(self._context, patches)
         Kms(patches)
+        ObjectLock(patches)
         AutoScaling(self._context, patches)
         self._closing.callback(RunCommand(self._context, patches).close)
         self._closing.callback(TargetHealth(self._context, patches, probe_scale).close)

@@ -47,7 +47,7 @@ class Application:
         headers = [
             header for header in answer.headers if header[0].lower() not in {"server", "content-length"}
         ]
-        start_response(answer.status_line, [*headers, ("Content-Length", str(len(answer.body)))])
+        start_response(answer.status_line, [*headers, ("Content-Length", _length(environ, answer))])
         return [answer.body]
 
     def _call(self, environ: Environ) -> Answer:
@@ -153,6 +153,12 @@ def _listen(port: int) -> socket.socket:
             f"port {port} is taken by another program: stop it, or choose another with --port N"
         ) from error
     return listener
+
+
+def _length(environ: Environ, answer: Answer) -> str:
+    """Say how long the body is; or, asked for its head alone, how long it would be."""
+    told = [value for name, value in answer.headers if name.lower() == "content-length"]
+    return told[-1] if told and environ["REQUEST_METHOD"] == "HEAD" else str(len(answer.body))
 
 
 def _from_elsewhere(environ: Environ) -> bool:
