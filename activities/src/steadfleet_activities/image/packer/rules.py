@@ -120,7 +120,7 @@ def _aws(draft: Draft, source: Part) -> Iterator[str]:
 def _docker(draft: Draft, source: Part) -> Iterator[str]:
     uses = _Uses(draft, source)
     yield from uses.exactly("image", "base_image")
-    if source.settings.get("commit") not in {True, "true"}:
+    if source.settings.get("commit") not in (True, "true"):
         yield f"{source.where}.commit: {draft.shown(source.settings.get('commit'))} — expected true"
     label = f"{RUN_KEY}={use_of('run')}"
     if not _labelled(source.settings.get("run_command"), label):
@@ -185,7 +185,7 @@ def _labelled(command: Any, label: str) -> bool:
     before_image = command[: command.index("--")] if "--" in command else command
     pairs = pairwise(before_image)
     return f"--label={label}" in before_image or any(
-        pair in {("--label", label), ("-l", label)} for pair in pairs
+        pair in (("--label", label), ("-l", label)) for pair in pairs
     )
 
 

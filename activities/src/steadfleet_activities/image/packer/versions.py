@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -89,21 +90,23 @@ def _found(named: str, path: str) -> str:
 
 
 async def _answer(path: str) -> str:
-    process = await asyncio.create_subprocess_exec(
-        path,
-        "version",
-        env={"PATH": os.environ.get("PATH", os.defpath), "HOME": os.devnull, "CHECKPOINT_DISABLE": "1"},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        async with asyncio.timeout(_ANSWER_TIME):
-            said, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    # Its home must be one: packer 1.6 says nothing at all where it can make no folder.
+    with tempfile.TemporaryDirectory(prefix="packer-version-") as home:
+        process = await asyncio.create_subprocess_exec(
+            path,
+            "version",
+            env={"PATH": os.environ.get("PATH", os.defpath), "HOME": home, "CHECKPOINT_DISABLE": "1"},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        try:
+            async with asyncio.timeout(_ANSWER_TIME):
+                said, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
     return said.decode("utf-8", "replace")
 
 

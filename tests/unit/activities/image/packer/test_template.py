@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -462,3 +463,19 @@ def test_no_document_whatever_is_anything_but_refused(tmp_path: Path, name: str,
 
     with pytest.raises(ContractError):
         inspect_template(tmp_path / name)
+
+
+@pytest.mark.parametrize("good", [amazon, docker])
+@given(data=st.data())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_no_value_whatever_of_a_setting_breaks_the_inspection(
+    tmp_path: Path, good: Callable[[], Json], data: st.DataObject
+) -> None:
+    template = good()
+    builder = template["builders"][0]
+    name = data.draw(st.sampled_from(sorted({*builder, "tag", "ami_users", "security_group_ids"} - {"type"})))
+    builder[name] = data.draw(_JSON)
+    (tmp_path / "web.json").write_text(json.dumps(template))
+
+    with suppress(ContractError):
+        inspect_template(tmp_path / "web.json")
