@@ -86,6 +86,30 @@ def test_the_record_names_the_region(cloud: LocalCloud, other: Aws) -> None:
     assert {entry["region"] for entry in entries} == {OTHER}
 
 
+def test_a_group_in_another_region_lives_and_is_probed_there(cloud: LocalCloud, aws: Aws, other: Aws) -> None:
+    image = cloud.register_image("web-1.0", RELEASES / "good-1.0", region=OTHER)
+    group = other.target_group()
+    other.group(image, 3, target_groups=(group,))
+
+    health = until(
+        lambda: other.health(group), lambda seen: {state for state, _ in seen.values()} == {"healthy"}
+    )
+
+    assert set(health) == set(other.members())
+    assert {member["AvailabilityZone"] for member in other.members().values()} == set(other.subnets())
+    known = other.ssm.describe_instance_information()["InstanceInformationList"]
+    assert {one["InstanceId"] for one in known} == set(health)
+    assert aws.ssm.describe_instance_information()["InstanceInformationList"] == []
+    assert aws.ec2.describe_instances()["Reservations"] == []
+
+
+def test_a_client_token_holds_in_its_region_only(cloud: LocalCloud, aws: Aws, other: Aws, image: str) -> None:
+    there = other.copy(image, "web-1.0")
+
+    assert aws.launch(image, ClientToken="one") != other.launch(there, ClientToken="one")
+    assert len(cloud.machines()) == 2
+
+
 def test_settings_lead_to_either_region(cloud: LocalCloud) -> None:
     for region in (HOME, OTHER):
         ec2 = boto3.client("ec2", **cloud.client_settings_for(region))

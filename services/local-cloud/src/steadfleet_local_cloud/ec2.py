@@ -30,7 +30,7 @@ class Ec2:
 
     def __init__(self, context: Context, patches: Patches) -> None:
         self._context = context
-        self._launched: dict[str, Any] = {}  # client token → reservation
+        self._launched: dict[tuple[str, str], Any] = {}  # region and client token → reservation
         patches.wrap(VPCBackend, "create_default_vpc", self._create_default_vpc)
         patches.wrap(InstanceBackend, "run_instances", self._run_instances)
         patches.wrap(Instance, "terminate", self._terminate)
@@ -57,18 +57,20 @@ class Ec2:
     def _run_instances(self, original: Any, backend: Any, image_id: str, *rest: Any, **options: Any) -> Any:
         _refuse_key(backend, options)
         token = options.get("client_token") if self._context.client_tokens else None
-        if token and token != _NO_TOKEN and token in self._launched:
-            return self._launched[token]
+        asked = backend.region_name, str(token)
+        if token and token != _NO_TOKEN and asked in self._launched:
+            return self._launched[asked]
         subnet = _subnet(backend, options)
         self._refuse(backend, image_id or _template_image(backend, options), subnet)
         if subnet is not None and not options.get("nics"):
             options["subnet_id"] = subnet.id  # without one, moto gives an address outside every network
         reservation = original(backend, image_id, *rest, **options)
         if token and token != _NO_TOKEN:
-            self._launched[token] = reservation
+            self._launched[asked] = reservation
         adopted = {nic.get("NetworkInterfaceId") for nic in options.get("nics") or []}
         for instance in reservation.instances:
             _end_with_instance(instance, adopted)
+            _tag_interfaces(instance, adopted, (options.get("tags") or {}).get("network-interface", {}))
         self._boot(reservation.instances)
         return reservation
 
@@ -234,6 +236,13 @@ def _end_with_instance(instance: Any, adopted: set[str | None]) -> None:
     for nic in instance.nics.values():
         if nic.id not in adopted:
             nic.delete_on_termination = True
+
+
+def _tag_interfaces(instance: Any, adopted: set[str | None], tags: dict[str, str]) -> None:
+    """Tag the interfaces that the launch made, if it says so; moto tags instances and volumes only."""
+    for nic in instance.nics.values():
+        if tags and nic.id not in adopted:
+            nic.add_tags(tags)
 
 
 def _refuse_state(instance: Any, *states: str) -> None:

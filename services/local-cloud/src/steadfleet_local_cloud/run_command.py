@@ -134,8 +134,10 @@ class RunCommand:
     def _information(self) -> Any:
         machines = self._context.machines
 
-        def describe_instance_information(_response: Any) -> ActionResult:
-            """Say which machines would take a command now."""
+        def describe_instance_information(response: Any) -> ActionResult:
+            """Say which machines of the region would take a command now."""
+            here = ec2_backends[response.current_account][response.region]
+            instances = {one.id for one in here.all_instances()}
             known = [
                 {
                     "InstanceId": machine.order.instance_id,
@@ -146,6 +148,7 @@ class RunCommand:
                     "ResourceType": "EC2Instance",
                 }
                 for machine in machines.all()
+                if machine.order.instance_id in instances
             ]
             return ActionResult({"InstanceInformationList": known})
 
