@@ -8,8 +8,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from python_on_whales import Container, DockerClient
-from python_on_whales.exceptions import DockerException, NoSuchContainer, NoSuchImage
+from python_on_whales.exceptions import DockerException, NoSuchContainer
 
+from steadfleet_activities.fleet.waiting import looked
 from steadfleet_activities.image import tags
 from steadfleet_activities.image.examining.machine import (
     EXAMINE,
@@ -35,6 +36,7 @@ _SHELL = "/bin/sh"
 # An exec is the leader of a session of its own: its pid finds all that it starts.
 _TELL_PID = f'echo $$; exec {_SHELL} -c "$1"'
 _KILL_TIME = timedelta(seconds=10)
+_SETTLING_TIME = timedelta(seconds=1)
 _ENGINE_SETTINGS = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONTEXT")
 
 
@@ -52,7 +54,10 @@ class Containers(FreshMachines):
         async with always(lambda: unbroken(self._remove, build), f"the container of {build.run}"):
             say(f"starting a container from {examination.image.id}")
             container = await unbroken(self._start, examination)
-            yield _machine(self._docker, container, examination.spec.user)
+            # What ends at once may still be running at the first look.
+            if not await looked(lambda running: not running, _SETTLING_TIME, _runs, container):
+                raise NotBootedError(await unbroken(_ending, container))
+            yield ContainerMachine(self._docker, container.name, _address(container), examination.spec.user)
             say("removing the container")
 
     async def discard(self, examination: ImageExamination, say: Say) -> None:
@@ -67,15 +72,18 @@ class Containers(FreshMachines):
             started = self._docker.container.run(
                 image,
                 detach=True,
+                pull="never",
                 init=True,
                 interactive=True,
                 tty=True,
                 labels=labels,
                 name=name_of(build.run),
             )
-        except NoSuchImage as error:
-            raise RefusedError(f"the engine has no image {image}: expected the one that was built") from error
         except DockerException as error:
+            if "no such image" in _said(error).lower():
+                raise RefusedError(
+                    f"the engine has no image {image}: expected the one that was built"
+                ) from error
             if not _refused_to_start(error):
                 raise
             raise NotBootedError(f"no container could be started from {image}: {_said(error)}") from error
@@ -127,15 +135,20 @@ class ContainerMachine(Machine):
         await run_process(self._exec(f"kill -9 -{pid}"), _KILL_TIME)
 
 
-def _machine(docker: DockerClient, container: Container, user: str) -> ContainerMachine:
+def _runs(container: Container) -> bool:
     container.reload()  # type: ignore[no-untyped-call]
-    if not container.state.running:
-        said = container.state.error or f"exit status {container.state.exit_code}"
-        output = str(container.logs(tail=20)).strip()
-        raise NotBootedError(f"the container ended at once ({said}): {output or 'it wrote nothing'}")
+    return bool(container.state.running)
+
+
+def _ending(container: Container) -> str:
+    said = container.state.error or f"exit status {container.state.exit_code}"
+    output = str(container.logs(tail=20)).strip()
+    return f"the container ended at once ({said}): {output or 'it wrote nothing'}"
+
+
+def _address(container: Container) -> str:
     networks = container.network_settings.networks or {}
-    addresses = (network.ip_address for network in networks.values())
-    return ContainerMachine(docker, container.name, next(filter(None, addresses), ""), user)
+    return next(filter(None, (network.ip_address for network in networks.values())), "")
 
 
 def _refused_to_start(error: DockerException) -> bool:

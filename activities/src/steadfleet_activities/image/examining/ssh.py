@@ -114,15 +114,15 @@ class SshMachine(Machine):
             raise UnreachableError(
                 f"{self.id} could not be asked by SSH at {self.address}: {said}"
             ) from error
-        if ended and pid is None:
+        if ended and not (pid and pid.isdigit()):
             raise UnreachableError(f"{self.id} has no shell for {self.user}: {command.said}")
-        if not ended and pid is not None:
-            self._kill(pid)
+        if not ended and pid and pid.isdigit():
+            self._kill(int(pid))
         return Ran(channel.recv_exit_status() if ended else None, command.out, command.err)
 
-    def _kill(self, pid: bytes) -> None:
-        with suppress(*_LOST, ValueError), self._connection() as client, _session(client) as channel:
-            channel.exec_command(f"kill -9 -{int(pid)}")
+    def _kill(self, pid: int) -> None:
+        with suppress(*_LOST), self._connection() as client, _session(client) as channel:
+            channel.exec_command(f"kill -9 -{pid}")
             _Command(channel, MOST_OUTPUT).follow(
                 time.monotonic() + _KILL_TIME.total_seconds(), threading.Event()
             )
