@@ -4,13 +4,12 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from subprocess import PIPE
 
 import pytest
-from integration.image.packer.runs import MARK, Stage, say, stage, until
+from integration.image.packer.runs import MARK, Stage, say, until
 
 from steadfleet_activities.image.packer import process
 from steadfleet_activities.image.packer.output import Event
@@ -23,12 +22,6 @@ _TIDY = f"trap '{say('tidied')}; touch tidied; exit 1' TERM; {say('begun')}; {_S
 _DEAF = f"trap '' TERM; {say('begun')}; sleep 600"
 # One that left the group, and would be alone in the world if only the group were ended.
 _STRAY = f"setsid sh -c 'trap \"\" TERM; sleep 600' & {say('begun')}; sleep 600"
-
-
-@pytest.fixture
-async def run() -> AsyncIterator[Stage]:
-    with stage() as prepared:
-        yield prepared
 
 
 async def test_what_packer_says_and_made_is_told(run: Stage) -> None:
