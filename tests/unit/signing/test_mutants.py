@@ -36,7 +36,7 @@ MUTANTS: dict[str, tuple[object, str, object, str, str]] = {
         "test_policy.py", "test_a_signer_may_not_speak_for_the_builder_of_another",
     ),
     "revocations are not read": (
-        policy._Case, "revocations", lambda _: [],
+        policy._Case, "revocations", lambda *_: [],
         "test_policy.py", "test_a_revoked_image_is_refused_everywhere",
     ),
     "age is not looked at": (

@@ -98,6 +98,7 @@ class Publishing(ImageShown):
             gate=self.gate or GateReport(),
             provenance=self.spec.gates.provenance,
             content=self.places[self._regions()[0].name].content,
+            spec=self.spec.build,
         )
 
     def _attestations(self) -> Iterator[AttestationRequest]:

@@ -76,7 +76,8 @@ class AttestationRequest(Model):
     """What the signer is to say of one copy, once it has measured that copy itself.
 
     `content` is the digest that another copy was signed with: a copy that measures otherwise is
-    refused (`ContentDiffersError`, never retried). Empty for the first.
+    refused (`ContentDiffersError`, never retried). Empty for the first. `spec` is what provenance
+    names as the build's parameters.
     """
 
     publication: Publication
@@ -87,6 +88,7 @@ class AttestationRequest(Model):
     gate: GateReport
     provenance: bool
     content: Digest | None = None
+    spec: BuildSpec | None = None
 
 
 class TrialOrder(Model):

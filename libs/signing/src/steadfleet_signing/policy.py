@@ -109,7 +109,7 @@ def decide(
     admitted = [each for each, why in refusals if isinstance(each, Verified) and not why]
     proofs = {each: case.proof(each, admitted) for each in Requirement}
     missing = {each for each in wanted if not proofs[each]}
-    revocations = case.revocations()
+    revocations = case.revocations(admitted)
     complaints = [case.complaint(each, admitted) for each in Requirement if each in missing]
     return Decision(
         allowed=not revocations and not enforced & missing,
@@ -125,13 +125,18 @@ class _Case:
     subjects: tuple[Subject, ...]
     now: datetime
 
-    def revocations(self) -> list[str]:
-        """Say which of the digests at hand were revoked: no environment may use those, dev neither."""
+    def revocations(self, admitted: Sequence[Verified]) -> list[str]:
+        """Say which of the digests at hand were revoked: no environment may use those, dev neither.
+
+        Those too that a trusted signer measured of this image and we did not: its content, say, which
+        all copies of it have in common.
+        """
+        stated = [subject for each in admitted for subject in each.statement.subjects]
+        named = {subject.digest.get("sha256"): subject.name for subject in (*stated, *self.subjects)}
         return [
-            f"{subject.name or 'the image'} was revoked: {entry.reason} ({entry.digest})"
+            f"{named[digest] or 'the image'} was revoked: {entry.reason} ({entry.digest})"
             for entry in self.policy.spec.revoked
-            for subject in self.subjects
-            if entry.digest == f"sha256:{subject.digest['sha256']}"
+            if (digest := entry.digest.removeprefix("sha256:")) in named
         ]
 
     def objection(self, attestation: Attestation) -> str | None:
