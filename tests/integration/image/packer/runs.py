@@ -1,6 +1,8 @@
 """Stand-ins for packer that are shell scripts, and who of them still lives."""
 
 import asyncio
+import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -57,7 +59,15 @@ class Stage:
 
     def living(self) -> list[int]:
         """Return the processes of this run, by what no process can take off."""
-        return [pid for pid in _pids() if f"{MARK}={self.mark}".encode() in _environment(pid)]
+        return [pid for pid in _pids() if f"{MARK}={self.mark}".encode() in _words(pid, "environ")]
+
+    def kill_group(self) -> None:
+        """Kill packer, its inner process and its plugins, as an out-of-memory killer might."""
+        living = {pid: os.getpgid(pid) for pid in self.living()}
+        keepers = {group for pid, group in living.items() if b"keeper.py" in _words(pid, "cmdline")}
+        assert len(keepers) == 1
+        for group in set(living.values()) - keepers:
+            os.killpg(group, signal.SIGKILL)
 
     async def until_gone(self) -> None:
         await until(lambda: not self.living())
@@ -84,8 +94,8 @@ def _pids() -> list[int]:
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
 
-def _environment(pid: int) -> bytes:
+def _words(pid: int, which: str) -> bytes:
     try:
-        return Path(f"/proc/{pid}/environ").read_bytes()
+        return Path(f"/proc/{pid}/{which}").read_bytes()
     except OSError:  # it has just ended
         return b""

@@ -129,7 +129,7 @@ async def test_what_a_killed_packer_leaves_is_found_by_its_run(build: Build) -> 
     running = asyncio.create_task(build.start("echo begun", "sleep 600"))
     await build.stage.until_said("    docker: begun")
 
-    _kill_group(build.stage)
+    build.stage.kill_group()
     result = await running
 
     assert (result.end, result.exit_status) == (End.KILLED, -signal.SIGKILL)
@@ -158,15 +158,3 @@ async def test_a_killed_worker_leaves_nothing_at_all(build: Build) -> None:
     await until(lambda: not build.stage.folder.exists())
 
     assert (build.containers(), build.images()) == ([], [])
-
-
-def _kill_group(stage: Stage) -> None:
-    """Kill packer, its inner process and its plugins, as an out-of-memory killer might."""
-    groups = {os.getpgid(pid) for pid in stage.living()} - {_keeper_group(stage)}
-    for group in groups:
-        os.killpg(group, signal.SIGKILL)
-
-
-def _keeper_group(stage: Stage) -> int:
-    [keeper] = [pid for pid in stage.living() if b"keeper.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    return os.getpgid(keeper)
