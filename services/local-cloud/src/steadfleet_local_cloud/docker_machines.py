@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,12 +19,13 @@ from steadfleet_local_cloud.machines import Job, Listener, Machine, Order, Outpu
 from steadfleet_local_cloud.ownership import Ownership
 from steadfleet_local_cloud.powered_machines import PoweredMachines, identity
 
-_log = logging.getLogger(__name__)
 _BOOTS_AT_ONCE = 8
 _STOP_SECONDS = 3
 _SCRIPT_TIME = timedelta(seconds=60)
 _GRACE = timedelta(seconds=10)  # for the engine, beyond a command's own time limit
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# when somebody else has stopped, frozen or removed the container, as a test of chaos does
+_ALREADY = ("No such container", "is not running", "is already paused", "is not paused")
 _CONSOLE_LIMITS = ("max-size=10m", "max-file=1")
 
 
@@ -102,14 +102,14 @@ class DockerMachines(PoweredMachines[DockerMachine]):
         if not machine.made:
             return
         if machine.hung:  # nobody in it could hear that it shall stop
-            self._docker("unpause", machine.name, safe=True)
-            self._docker("kill", machine.name, safe=True)
+            self._docker("unpause", machine.name, unless=_ALREADY)
+            self._docker("kill", machine.name, unless=_ALREADY)
         else:
-            self._docker("stop", f"--time={_STOP_SECONDS}", machine.name)
+            self._docker("stop", f"--time={_STOP_SECONDS}", machine.name, unless=_ALREADY)
 
     def _hold(self, machine: DockerMachine, *, hung: bool) -> None:
         if machine.made and machine.power is Power.RUNNING:
-            self._docker("pause" if hung else "unpause", machine.name)
+            self._docker("pause" if hung else "unpause", machine.name, unless=_ALREADY)
 
     def _remove(self, machine: DockerMachine) -> None:
         self._docker("rm", "--force", "--volumes", machine.name)
@@ -206,8 +206,8 @@ class DockerMachines(PoweredMachines[DockerMachine]):
         settings = [f"--env={name}={value}" for name, value in environment.items()]
         return ["exec", *options, *settings, machine.name]
 
-    def _docker(self, *arguments: str, safe: bool = False) -> None:
-        """Call the client; `safe` where it may well be that there is nothing to do."""
+    def _docker(self, *arguments: str, unless: tuple[str, ...] = ()) -> None:
+        """Call the client; what it complains of may say that there is nothing to do."""
         done = self._engine.call(*arguments)
-        if done.exit_code != 0 and not safe:
+        if done.exit_code != 0 and not any(reason in done.stderr for reason in unless):
             raise MachineError(f"docker {arguments[0]} {arguments[-1]}: {done.stderr.strip()}")

@@ -197,3 +197,18 @@ def test_a_boot_can_be_slow_or_fail(cloud: LocalCloud, aws: Aws, image: str) -> 
     cloud.clear_faults()
     aws.ec2.reboot_instances(InstanceIds=[failed])
     answer(aws, failed)
+
+
+@pytest.mark.parametrize("harm", ["kill", "rm --force"])
+def test_a_container_that_somebody_else_ended_is_noticed_and_can_be_terminated(
+    cloud: LocalCloud, aws: Aws, image: str, engine: Engine, harm: str
+) -> None:
+    (instance,) = aws.launch(image)
+    answer(aws, instance)
+
+    engine.call(*harm.split(), instance)
+
+    until(lambda: [machine["alive"] for machine in cloud.machines()], lambda seen: seen == [False])
+    cloud.add_fault("dark-zone", zone="eu-west-1a")
+    aws.ec2.terminate_instances(InstanceIds=[instance])
+    assert cloud.machines() == []
