@@ -11,6 +11,7 @@ from steadfleet_core.errors import RefusedError
 _READING_TIME = timedelta(minutes=2)
 _MOST_STATUS = 64 * 1024 * 1024
 _NO_DPKG = 44
+_MOST_SHOWN = 100
 
 _OS_RELEASE = "cat /etc/os-release 2>/dev/null || cat /usr/lib/os-release 2>/dev/null || true"
 # `status.d` has a file for each package of images that are put together without dpkg itself.
@@ -23,12 +24,21 @@ cd /var/lib/dpkg 2>/dev/null || exit {_NO_DPKG}
   [ ! -f "$one" ] || {{ echo; cat "$one"; }}
 done
 """
-# All that is on the disk is listed, also what dpkg has not finished with: its files are there.
-_UNFINISHED = re.compile(
-    r"^(Status: \S+ \S+) (half-installed|unpacked|half-configured|triggers-awaited|triggers-pending)$",
-    re.MULTILINE,
-)
 _PACKAGE = re.compile(r"^Package: ", re.MULTILINE)
+_STATE = re.compile(r"^(Status: \S+ \S+) (\S+)$", re.MULTILINE)
+_VERSION = re.compile(r"^Version: \S+$", re.MULTILINE)
+_NOT_THERE = frozenset({"not-installed", "config-files"})
+# All that is on the disk is listed, also what dpkg has not finished with: its files are there.
+_THERE = frozenset(
+    {
+        "installed",
+        "half-installed",
+        "unpacked",
+        "half-configured",
+        "triggers-awaited",
+        "triggers-pending",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +67,7 @@ async def read_packages(machine: Machine) -> Packages:
     _complete(machine, ran)
     about = _assignments(str((await machine.run(_OS_RELEASE, _READING_TIME)).stdout))
     return Packages(
-        status=_UNFINISHED.sub(r"\1 installed", status),
+        status=_as_installed(machine, status),
         distribution=about.get("ID", "").lower(),
         release=about.get("VERSION_ID", ""),
         architecture=_architecture(status),
@@ -77,6 +87,23 @@ def _complete(machine: Machine, ran: Ran) -> None:
             f"the SBOM of {machine.id}: its package database has {ran.stdout.total} bytes: expected at most "
             f"{_MOST_STATUS}"
         )
+
+
+def _as_installed(machine: Machine, status: str) -> str:
+    """Call installed what is there; refuse a package of which it cannot be told, or whose version cannot."""
+    paragraphs = []
+    for paragraph in re.split(r"\n\s*\n", status.strip()):
+        state = _STATE.search(paragraph)
+        word = state[2] if state else "installed"  # those of `status.d` have no state
+        if word in _NOT_THERE:
+            continue
+        if word not in _THERE or not _PACKAGE.search(paragraph) or not _VERSION.search(paragraph):
+            raise RefusedError(
+                f"the SBOM of {machine.id}: its package database cannot be understood: expected a package, "
+                f"its version and a state that dpkg knows, got {paragraph[:_MOST_SHOWN]!r}"
+            )
+        paragraphs.append(_STATE.sub(r"\1 installed", paragraph))
+    return "\n\n".join(paragraphs) + "\n"
 
 
 def _assignments(text: str) -> dict[str, str]:
