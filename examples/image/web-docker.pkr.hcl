@@ -32,10 +32,10 @@ source "docker" "web" {
     "--entrypoint=/bin/sh",
     "--", "{{.Image}}",
   ]
+  # The image would keep the build's own /bin/sh: an empty ENTRYPOINT does not take it away.
   changes = [
     "WORKDIR /opt/machine",
-    "ENTRYPOINT []",
-    "CMD [\"/opt/machine/run\"]",
+    "ENTRYPOINT [\"/opt/machine/run\"]",
   ]
 }
 

@@ -15,6 +15,9 @@ from integration.image.packer.runs import Stage, stage
 # Their fixtures, under the same names.
 from integration.local_cloud.docker.conftest import aws, base, cloud, engine, missing
 
+from steadfleet_local_cloud.base_image import ensure_base_image
+from steadfleet_local_cloud.engine import Engine
+
 __all__ = ["aws", "base", "cloud", "engine"]
 
 _BUSYBOX = Path("/bin/busybox")
@@ -60,6 +63,12 @@ def busybox() -> Iterator[str]:
     made = docker("import", "-", name, stdin=_root_of(_BUSYBOX))
     yield name
     docker("rmi", "--force", made)
+
+
+@pytest.fixture(scope="session")
+def base_container(engine: Engine) -> str:
+    """Give the image of the local cloud's machines: a Debian with Python."""
+    return ensure_base_image(engine).tag
 
 
 def docker(*argv: str, stdin: bytes | None = None) -> str:

@@ -4,22 +4,28 @@ import asyncio
 import json
 import os
 import shlex
+import shutil
 import signal
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from integration.image.packer.conftest import docker
 from integration.image.packer.runs import Stage, until
+from integration.local_cloud.aws import ask
+from integration.local_cloud.waiting import until as seen
 
 from steadfleet_activities.image.packer.process import End, Result, run_packer
 from steadfleet_activities.image.packer.template import inspect_template
 from steadfleet_core.image.order import Platform
 
+EXAMPLES = Path(__file__).parents[4] / "examples"
+EXAMPLE = "image/web-docker.pkr.hcl"
 _USES = {name: f"{{{{user `{name}`}}}}" for name in ("image_name", "base_image", "run")}
 
 
@@ -33,7 +39,9 @@ class Build:
         self._base = base
 
     async def start(self, *commands: str) -> Result:
-        argv = self.command(*commands)
+        return await self._start(self.command(*commands))
+
+    async def _start(self, argv: list[str]) -> Result:
         return await run_packer(
             argv,
             self.stage.outside,
@@ -43,6 +51,13 @@ class Build:
             timedelta(minutes=1),
             folder=self.stage.folder,
         )
+
+    async def start_example(self) -> Result:
+        """Build the example that serves, of a base image that has Python."""
+        outside = self.stage.outside
+        shutil.copytree(EXAMPLES / "image", outside / "image")
+        shutil.copytree(EXAMPLES / "web" / "good-2.0", outside / "web" / "good-2.0")
+        return await self._start(self._command(EXAMPLE))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -65,10 +80,13 @@ class Build:
             "provisioners": [{"type": "shell", "inline": commands}],
         }
         (self.stage.outside / "web.json").write_text(json.dumps(template))
-        assert inspect_template(self.stage.outside / "web.json").platform is Platform.DOCKER
+        return self._command("web.json")
+
+    def _command(self, template: str) -> list[str]:
+        assert inspect_template(self.stage.outside / template).platform is Platform.DOCKER
         variables = {"image_name": "test", "base_image": self._base, "run": self.run}
         (self.stage.outside / "given.json").write_text(json.dumps(variables))
-        return [self._packer, "build", "-machine-readable", "-var-file=given.json", "web.json"]
+        return [self._packer, "build", "-machine-readable", "-var-file=given.json", template]
 
     def containers(self) -> list[str]:
         return docker("ps", "--all", "--quiet", "--filter", f"label=steadfleet:run={self.run}").split()
@@ -100,6 +118,24 @@ async def test_an_image_is_built_and_known_by_its_id(build: Build) -> None:
     assert build.containers() == []
     assert "    docker: hello, world" in build.stage.said
     assert [path.name for path in build.stage.folder.iterdir()] == ["packer.log"]
+
+
+async def test_the_example_becomes_an_image_that_serves(run: Stage, packer: str, base_container: str) -> None:
+    build = Build(run, packer, base_container)
+    try:
+        result = await build.start_example()
+        assert (result.end, result.exit_status, result.outcome.errors) == (End.ENDED, 0, ())
+        served = docker(
+            *("run", "--rm", "--detach", "--label", f"steadfleet:run={build.run}"),
+            *("--env=ADDRESS=0.0.0.0", "--env=PORT=8080", str(result.outcome.image_id)),
+        )
+        address = docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", served)
+        answer = seen(partial(ask, address))
+    finally:
+        build.remove()
+
+    assert answer is not None
+    assert answer["version"] == "2.0"
 
 
 async def test_a_script_that_fails_leaves_nothing(build: Build) -> None:

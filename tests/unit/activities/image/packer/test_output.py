@@ -58,6 +58,12 @@ def test_images_of_several_regions_are_read_apart() -> None:
     assert (made.image_id, made.errors) == (None, ())
 
 
+def test_an_image_of_one_region_is_read_from_a_modern_packer_too() -> None:
+    made = outcome_of(MODERN, "amazon-built")
+
+    assert made == Outcome(amis={"eu-west-1": "ami-a166f086041fe9595"})
+
+
 def test_a_docker_image_is_known_by_its_id_and_not_by_a_tag() -> None:
     made = outcome_of(OLD, "docker-built")
 

@@ -1,8 +1,9 @@
 """
-Record what a real packer says, for the parser's tests: `python record.py PACKER`.
+Record what a real packer says, for the parser's tests: `python record.py PACKER [NAME]...`.
 
 Needs a Docker engine with the image `packer-recording:1` (a busybox with a passwd file) for packer 1.6,
-and a plain moto server at AWS_ENDPOINT_URL. Paths of this machine are replaced by /run-folder.
+and a plain moto server at AWS_ENDPOINT_URL; but the `amazon-built` of a modern packer needs the local
+cloud there, for moto alone does not take what it sends. Paths of this machine become /run-folder.
 """
 
 import json
@@ -16,6 +17,7 @@ from typing import Any
 
 import boto3
 
+REGION = os.environ.get("AWS_REGION", "us-east-1")
 HERE = Path(__file__).parent
 VARIABLES = {"image_name": "web-1.0.0", "base_image": "", "run": "image-web-1.0.0-4711"}
 DECLARED = "\n".join(f'variable "{name}" {{\n  type = string\n}}' for name in VARIABLES)
@@ -58,7 +60,7 @@ def amazon_hcl(endpoint: str) -> dict[str, str]:
 def settings(endpoint: str, variable: str) -> dict[str, Any]:
     tags = {"steadfleet:run": variable % "run"}
     return {
-        "region": "us-east-1",
+        "region": REGION,
         "custom_endpoint_ec2": endpoint,
         "skip_credential_validation": True,
         "skip_metadata_api_check": True,
@@ -94,8 +96,8 @@ def main() -> None:
     folder = HERE / version
     folder.mkdir(exist_ok=True)
     endpoint = os.environ["AWS_ENDPOINT_URL"]
-    ec2 = boto3.client("ec2", region_name="us-east-1", endpoint_url=endpoint)
-    base = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+    ec2 = boto3.client("ec2", region_name=REGION, endpoint_url=endpoint)
+    base = ec2.describe_images()["Images"][0]["ImageId"]
     on_aws = VARIABLES | {"base_image": base}
     nowhere = VARIABLES | {"image_name": "web-2.0.0", "base_image": "ami-00000000000000000"}
     old = version.startswith("1.6.")
@@ -116,9 +118,11 @@ def main() -> None:
             "docker-cancelled": (docker("echo begun", "sleep 60"), in_docker, "begun"),
         }
     else:
-        runs["amazon-create-failed"] = (amazon_hcl(endpoint), on_aws, "")
+        name = "amazon-built" if "amazon-built" in sys.argv else "amazon-create-failed"
+        runs[name] = (amazon_hcl(endpoint), on_aws, "")
         runs["plugin-missing"] = (docker("true"), VARIABLES, "")
-    for name, (files, variables, end_at) in runs.items():
+    for name in sys.argv[2:] or runs:
+        files, variables, end_at = runs[name]
         (folder / f"{name}.txt").write_text(record(packer, files, variables, end_at))
 
 
