@@ -60,7 +60,7 @@ class AwsJanitor(Janitor):
         with at_the_edge(f"rehearsing the sweep of {sweep.run}"):
             for region in self._places(sweep):
                 found += await unbroken(lambda: refusals(self._at(region), Scope.of(sweep)))
-            if sweep.docker and (problem := await unbroken(self._engine().problem)):
+            if sweep.docker and (problem := await unbroken(self._engine_problem)):
                 found.append(problem)
         return tuple(found)
 
@@ -118,8 +118,12 @@ class AwsJanitor(Janitor):
             return _unseen(region, scope, error)
 
     async def _in_docker(self, work: Callable[[DockerEngine], Residue]) -> Residue:
+        def at_work() -> Residue:
+            with DockerEngine(self._docker_host) as engine:
+                return work(engine)
+
         try:
-            return await unbroken(lambda: work(self._engine()))
+            return await unbroken(at_work)
         except httpx.HTTPError as error:
             why = f"the Docker engine does not answer: {error}"
             return Residue(left=(Left(region=PLACE, type="engine", id=self._docker_host, why=why),))
@@ -133,8 +137,9 @@ class AwsJanitor(Janitor):
             self._regions[region] = self._regional(region)
         return self._regions[region]
 
-    def _engine(self) -> DockerEngine:
-        return DockerEngine(self._docker_host)
+    def _engine_problem(self) -> str | None:
+        with DockerEngine(self._docker_host) as engine:
+            return engine.problem()
 
     @staticmethod
     def _places(sweep: Sweep) -> tuple[str, ...]:

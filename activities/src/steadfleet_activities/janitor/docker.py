@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
@@ -43,6 +43,12 @@ class DockerEngine:
         address = "http://docker" if scheme == "unix" else f"http://{rest}"
         self._host = host
         self._http = httpx.Client(transport=transport, base_url=address, timeout=_TIME, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._http.close()
 
     def problem(self) -> str | None:
         """Say why no engine answers; None if one does."""

@@ -1,5 +1,6 @@
 """Open and close leases, through the lease's own workflow on the janitor's queue."""
 
+import asyncio
 from datetime import timedelta
 
 from temporalio import activity
@@ -31,6 +32,9 @@ from steadfleet_ports.lease import (
 _PATIENCE = timedelta(seconds=30)
 """An update waits for the janitor's worker and its rehearsal: then the activity asks again."""
 
+_GRACE = timedelta(seconds=15)
+_LOOK_EVERY = timedelta(seconds=0.5)
+
 _NO_JANITOR = (
     f"no janitor answers on queue {JANITOR_QUEUE}: start steadfleet-janitor (`steadfleet up` does on this "
     "machine); without it nothing is created or held"
@@ -61,8 +65,9 @@ class TemporalLeases(Leases):
             status: LeaseStatus = await client.execute_update_with_start_workflow(
                 "open",
                 order,
-                # The same for every try: it finds the answer of the one before, and waits for one rehearsal.
-                id=f"open {order.owner.workflow} {order.owner.run}",
+                # The same for every try of this activity, which so finds the answer of the one before; not
+                # for the next activity: it may ask again what was refused.
+                id=f"open {activity.info().workflow_run_id} {activity.info().activity_id}",
                 start_workflow_operation=start,
                 result_type=LeaseStatus,
                 rpc_timeout=_PATIENCE,
@@ -106,7 +111,15 @@ class TemporalLeases(Leases):
 
 
 async def _expect_janitor(client: Client) -> None:
-    """Refuse before a lease is started that nobody would work on."""
+    """Refuse before a lease is started that nobody would work on; one that restarts is waited for."""
+    end = asyncio.get_running_loop().time() + _GRACE.total_seconds()
+    while not await _polled(client):
+        if asyncio.get_running_loop().time() > end:
+            raise ApplicationError(_NO_JANITOR, type="NoJanitorError", non_retryable=True)
+        await asyncio.sleep(_LOOK_EVERY.total_seconds())
+
+
+async def _polled(client: Client) -> bool:
     request = DescribeTaskQueueRequest(
         namespace=client.namespace,
         task_queue=TaskQueue(name=JANITOR_QUEUE),
@@ -116,10 +129,9 @@ async def _expect_janitor(client: Client) -> None:
         seen = await client.workflow_service.describe_task_queue(request)
     except RPCError as error:
         if error.status is RPCStatusCode.UNIMPLEMENTED:  # the time-skipping server
-            return
+            return True
         raise
-    if not seen.pollers:
-        raise ApplicationError(_NO_JANITOR, type="NoJanitorError", non_retryable=True)
+    return bool(seen.pollers)
 
 
 def _no_answer() -> ApplicationError:

@@ -35,7 +35,7 @@ def refusals(aws: Aws, scope: Scope) -> list[str]:
         "ec2:DeleteVolume": lambda: ec2.delete_volume(VolumeId=f"vol-{NOWHERE}", DryRun=True),
         "ec2:DeregisterImage": lambda: ec2.deregister_image(ImageId=f"ami-{NOWHERE}", DryRun=True),
         "ec2:DeleteSnapshot": lambda: ec2.delete_snapshot(SnapshotId=f"snap-{NOWHERE}", DryRun=True),
-        "ec2:DeleteKeyPair": lambda: ec2.delete_key_pair(KeyPairId=f"key-{NOWHERE}", DryRun=True),
+        "ec2:DeleteKeyPair": lambda: ec2.delete_key_pair(KeyName=f"none-{NOWHERE}", DryRun=True),
         "ec2:DeleteSecurityGroup": lambda: ec2.delete_security_group(GroupId=f"sg-{NOWHERE}", DryRun=True),
         "ec2:CreateTags": lambda: ec2.create_tags(
             Resources=[f"snap-{NOWHERE}"], Tags=[{"Key": tags.RUN, "Value": "rehearsal"}], DryRun=True

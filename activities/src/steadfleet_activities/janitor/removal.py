@@ -110,7 +110,7 @@ class Removal:
             Kind.VOLUME: lambda: self._aws.ec2.delete_volume(VolumeId=thing.id),
             Kind.IMAGE: lambda: self._aws.ec2.deregister_image(ImageId=thing.id),
             Kind.SNAPSHOT: lambda: self._aws.ec2.delete_snapshot(SnapshotId=thing.id),
-            Kind.KEY_PAIR: lambda: self._aws.ec2.delete_key_pair(KeyPairId=thing.id),
+            Kind.KEY_PAIR: lambda: self._aws.ec2.delete_key_pair(KeyName=thing.name),
             Kind.SECURITY_GROUP: lambda: self._aws.ec2.delete_security_group(GroupId=thing.id),
         }
         return calls[thing.kind]()

@@ -40,8 +40,7 @@ class Thing:
         return self.region, self.kind, self.id
 
     def left(self, why: str = "") -> Left:
-        said = f"{self.id} ({self.name})" if self.name and self.name != self.id else self.id
-        return Left(region=self.region, type=self.kind, id=said, why=why)
+        return Left(region=self.region, type=self.kind, id=self.id, name=self.name, why=why)
 
 
 @dataclass(frozen=True)

@@ -93,10 +93,12 @@ class Left(Model):
     region: str
     type: str
     id: str
+    name: str = ""
     why: str = ""
 
     def __str__(self) -> str:
-        said = f"{self.type} {self.id}" + (f" in {self.region}" if self.region else "")
+        named = f" ({self.name})" if self.name and self.name != self.id else ""
+        said = f"{self.type} {self.id}{named}" + (f" in {self.region}" if self.region else "")
         return f"{said}: {self.why}" if self.why else said
 
 

@@ -149,15 +149,15 @@ def _agreed(found: Residue, *, yes: bool, output: str) -> bool:
 def _table(found: Residue) -> str:
     if not (found.left or found.spared):
         return "nothing is left"
-    rows = [("region", "type", "id", ""), *(_row(one) for one in found.left)]
+    rows = [("region", "type", "id", "name", ""), *(_row(one) for one in found.left)]
     rows += [_row(one.model_copy(update={"why": f"left alone: {one.why}"})) for one in found.spared]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _row(one: Left) -> tuple[str, str, str, str]:
-    return one.region, one.type, one.id, one.why
+def _row(one: Left) -> tuple[str, ...]:
+    return one.region, one.type, one.id, one.name, one.why
 
 
 def _told(found: Residue) -> str:
