@@ -73,8 +73,7 @@ class Saga:
                 return
             await self._undo_all()
             raise asyncio.CancelledError("cancelled during the last step")
-        # Any other exception is a bug: the workflow is suspended until it is mended, not failed.
-        if isinstance(error, asyncio.CancelledError) or workflow.is_failure_exception(error):
+        if _ends_the_workflow(error):
             await self._undo_all()
 
     def _swallowed_cancel(self) -> bool:
@@ -98,6 +97,16 @@ class Saga:
         except FailureError as error:
             self.failures.append(FailedCompensation(undo.__name__, arg, error))
             _log.error("compensation failed", undo=undo.__name__, argument=repr(arg), error=_cause(error))
+
+
+def _ends_the_workflow(error: BaseException) -> bool:
+    """Tell a failure or an abort from a bug, which suspends the workflow until it is mended.
+
+    An open workflow that its worker lets go of is closed with a GeneratorExit: it lives on elsewhere.
+    """
+    if isinstance(error, asyncio.CancelledError):
+        return True
+    return isinstance(error, Exception) and workflow.is_failure_exception(error)
 
 
 def _cause(error: BaseException) -> str:
