@@ -1,6 +1,8 @@
 """A platform for images in memory: it remembers what exists, and fails or hangs where a test wants."""
 
 import asyncio
+import base64
+import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -34,6 +36,7 @@ from steadfleet_ports.image import (
     ImageQuery,
     Images,
     ImageVerification,
+    ListedImage,
     Publication,
     PublishedCopy,
     Release,
@@ -62,6 +65,15 @@ class World:
     blocking: int = 0
     content: dict[str, str] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
+    said: str = ""
+    listed: list[ListedImage] = field(default_factory=list)
+    documents: dict[str, bytes] = field(default_factory=dict)
+
+    def keep(self, content: bytes) -> str:
+        """Store a document, and return its digest."""
+        digest = digest_of(content)
+        self.documents[digest] = content
+        return digest
 
     async def step(self, name: str, thing: str = "", where: str = "") -> None:
         key = f"{name} {where}".strip()
@@ -72,7 +84,7 @@ class World:
         if key in self.failing:
             raise ApplicationError(self.failing[key], type="PlantedError", non_retryable=True)
         while key in self.hanging:
-            activity.heartbeat()
+            activity.heartbeat(*([self.said] if self.said else []))
             await asyncio.sleep(0.05)
 
     @property
@@ -106,7 +118,8 @@ class FakeImages(Images):
     @activity.defn
     async def build_image(self, build: ImageBuild) -> BuiltImage:
         await self.world.step("build", f"image {HOME}")
-        return BuiltImage(id="ami-000000000000001", started_at=WHEN, ended_at=WHEN)
+        log = self.world.keep(b"packer's log\n")
+        return BuiltImage(id="ami-000000000000001", log=log, started_at=WHEN, ended_at=WHEN)
 
     @activity.defn
     async def discard_build(self, build: ImageBuild) -> None:
@@ -124,8 +137,8 @@ class FakeImages(Images):
         results.append(CheckResult(name="boots", type="command", verdict=TestVerdict.PASSED, seconds=1))
         return Examination(
             results=tuple(results),
-            tests=digest_of(b"tests"),
-            sbom=digest_of(b"sbom") if examination.sbom else None,
+            tests=self.world.keep(b"tests"),
+            sbom=self.world.keep(b'{"bomFormat": "CycloneDX"}') if examination.sbom else None,
             machine="i-1",
             started_at=WHEN,
             ended_at=WHEN,
@@ -168,11 +181,13 @@ class FakeImages(Images):
 
     @activity.defn
     async def read_document(self, request: DocumentRequest) -> Document:
-        return Document(content="")
+        packed = gzip.compress(self.world.documents[request.digest])
+        return Document(content=base64.b64encode(packed).decode())
 
     @activity.defn
     async def list_images(self, query: ImageQuery) -> ImageListing:
-        return ImageListing(images=())
+        images = [one for one in self.world.listed if query.family in ("", one.family)]
+        return ImageListing(images=tuple(images))
 
 
 class FakeSigner(Signer):

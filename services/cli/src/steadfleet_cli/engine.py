@@ -41,6 +41,9 @@ class Service:
 
 
 CAMPAIGNS = Service("patch-campaign", "steadfleet-patch-campaign", local=True)
+IMAGES = Service("image-build", "steadfleet-image-build")
+SIGNER = Service("signer", "steadfleet-signer")
+JANITOR = Service("janitor", "steadfleet-janitor")
 TASK_QUEUE = CAMPAIGNS.task_queue
 PATIENCE = timedelta(seconds=10)
 """How long a worker may take to pick something up."""

@@ -24,14 +24,14 @@ class ExitCode(IntEnum):
 
 
 MEANINGS = {
-    ExitCode.OK: "done, or attached to the same campaign that runs already",
+    ExitCode.OK: "done, or attached to the same campaign or build that runs already",
     ExitCode.UNEXPECTED: "unexpected error (STEADFLEET_DEBUG=1 shows where)",
     ExitCode.USAGE: "the command line is wrong",
-    ExitCode.REFUSED: "refused: a bad policy, a plan with problems, a verb that makes no sense now",
-    ExitCode.NAME_TAKEN: "a campaign of that name runs with a different order",
+    ExitCode.REFUSED: "refused: a bad contract, a plan with problems, a verb or promotion that may not be",
+    ExitCode.NAME_TAKEN: "a campaign of that name, or an image of that version, has a different order",
     ExitCode.UNREACHABLE: "cannot reach Temporal, or no worker answers",
-    ExitCode.NOT_SUCCEEDED: "--wait, --watch and watch: the campaign ended, but not in success",
-    ExitCode.INTERRUPTED: "interrupted by Ctrl-C; a campaign goes on",
+    ExitCode.NOT_SUCCEEDED: "a campaign or build did not succeed; a test failed; an image may not be used",
+    ExitCode.INTERRUPTED: "interrupted by Ctrl-C; what was started goes on",
 }
 
 EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code.value:<3}  {words}" for code, words in MEANINGS.items())
@@ -75,7 +75,9 @@ def unexpected(error: Exception) -> CommandError:
 
 def interrupted() -> CommandError:
     return CommandError(
-        "interrupted", ExitCode.INTERRUPTED, "a campaign that was started goes on: `campaign status`"
+        "interrupted",
+        ExitCode.INTERRUPTED,
+        "what was started goes on: `campaign status`, `steadfleet image show`",
     )
 
 

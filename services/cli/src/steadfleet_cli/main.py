@@ -10,6 +10,7 @@ _PLANNING = "steadfleet_cli.campaign.planning"
 _STEERING = "steadfleet_cli.campaign.steering"
 _WATCHING = "steadfleet_cli.campaign.watching"
 _FLEET = "steadfleet_cli.fleet.commands"
+_IMAGE = "steadfleet_cli.image"
 
 campaign = Script(
     "campaign",
@@ -44,11 +45,31 @@ fleet = LazyGroup(
     help="See a fleet, and say whether it may be changed.",
 )
 
+image = LazyGroup(
+    "image",
+    {
+        "build": Entry(f"{_IMAGE}.building:build", "Build one version of an image, or attach to its build."),
+        "list": Entry(f"{_IMAGE}.watching:list_images", "List builds, released images and channels."),
+        "show": Entry(f"{_IMAGE}.watching:show_image", "Say where a build stands, and what came of it."),
+        "watch": Entry(f"{_IMAGE}.watching:watch", "Follow a build until it ends."),
+        "retry": Entry(f"{_IMAGE}.steering:retry", "Try again what halted a build; nothing is rebuilt."),
+        "abort": Entry(f"{_IMAGE}.steering:abort", "Stop a build, and take away all that it made."),
+        "test": Entry(f"{_IMAGE}.steering:test", "Try a published image again, on a fresh machine."),
+        "sign": Entry(f"{_IMAGE}.steering:sign", "Have every copy of an image measured and signed again."),
+        "verify": Entry(f"{_IMAGE}.verifying:verify", "Say whether an image may be used; also offline."),
+        "promote": Entry(f"{_IMAGE}.promoting:promote", "Point a channel at a version, or approve that."),
+        "rollback": Entry(f"{_IMAGE}.promoting:rollback", "Point a channel back at the version before."),
+        "sbom": Entry(f"{_IMAGE}.watching:sbom", "Print the SBOM of an image, in CycloneDX."),
+    },
+    help="Build golden images, prove what they are, and point channels at them.",
+)
+
 steadfleet = Script(
     "steadfleet",
     {
         "campaign": Entry("steadfleet_cli.main:campaign", "Roll one change out to one fleet."),
         "fleet": Entry("steadfleet_cli.main:fleet", "See a fleet, and say whether it may be changed."),
+        "image": Entry("steadfleet_cli.main:image", "Build, verify and promote golden images."),
         "up": Entry("steadfleet_cli.stack:up", "Start engine, local cloud and worker on this machine."),
         "down": Entry("steadfleet_cli.stack:down", "Stop what `steadfleet up` started here."),
         "doctor": Entry("steadfleet_cli.doctor:doctor", "Say what runs, what is missing, and how to get it."),

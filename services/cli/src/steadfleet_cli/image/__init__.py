@@ -1,0 +1,1 @@
+"""The image commands: build, see, verify and promote golden images."""
