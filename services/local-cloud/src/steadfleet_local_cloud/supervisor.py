@@ -156,7 +156,12 @@ def _escaped(machine: str) -> list[int]:
 
 def _end(machine: str) -> None:
     """Kill until nothing of the machine is left: its address may be given away after this."""
-    while machine in _processes.values() or _escaped(machine):
+    dying: set[int] = set()
+    while True:
+        # one that is dying shows no mark any more, and may hold its address still
+        dying = {pid for pid in dying.union(_escaped(machine)) if os.path.exists(f"/proc/{pid}")}  # noqa: PTH110 - as above
+        if not dying and machine not in _processes.values():
+            return
         _signal_machine(machine, signal.SIGKILL)
         time.sleep(_END_POLL_TIME)
         _reap()
