@@ -54,6 +54,23 @@ def test_s3_calls_are_named(method: str, path: str, action: str, *, mutating: bo
     assert (call.action, call.mutating) == (action, mutating)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "action", "mutating"),
+    [
+        ("GET", "/snapshots/snap-1/blocks", "ListSnapshotBlocks", False),
+        ("GET", "/snapshots/snap-1/blocks/7", "GetSnapshotBlock", False),
+        ("PUT", "/snapshots/snap-1/blocks/7", "PutSnapshotBlock", True),
+        ("POST", "/snapshots", "StartSnapshot", True),
+        ("GET", "/elsewhere", "GET /elsewhere", True),
+    ],
+)
+def test_calls_for_blocks_are_named(method: str, path: str, action: str, *, mutating: bool) -> None:
+    call = Call.read(environ("ebs", REQUEST_METHOD=method, PATH_INFO=path))
+
+    assert (call.action, call.mutating) == (action, mutating)
+    assert call.parameters == {"path": path}
+
+
 def test_resource_ids_are_found_once_each_in_order() -> None:
     body = b"<id>i-0123456789abcdef0</id><id>ami-01234567</id><id>i-0123456789abcdef0</id>"
 

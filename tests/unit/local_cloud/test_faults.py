@@ -7,8 +7,8 @@ from steadfleet_local_cloud.errors import FaultError
 from steadfleet_local_cloud.faults import Faults
 
 
-def call(action: str) -> Call:
-    return Call(service="ec2", region="eu-west-1", action=action, parameters={}, user_agent="")
+def call(action: str, region: str = "eu-west-1") -> Call:
+    return Call(service="ec2", region=region, action=action, parameters={}, user_agent="")
 
 
 def struck(faults: Faults, action: str, times: int) -> list[bool]:
@@ -53,6 +53,27 @@ def test_a_boot_is_as_slow_as_its_slowest_fault() -> None:
     assert faults.strike_boot("eu-west-1a", "ami-1").delay == timedelta(seconds=5)
     assert faults.strike_boot("eu-west-1b", "ami-2").fails
     assert not faults.strike_boot("us-east-1a", "ami-1").delay
+
+
+def test_a_fault_may_be_of_one_region() -> None:
+    faults = Faults(seed=0)
+    faults.add("error", region="eu-c*", count=1)
+
+    assert not faults.strike_call(call("RunInstances"))
+    assert faults.strike_call(call("RunInstances", "eu-central-1"))
+
+
+def test_copies_have_faults_by_region_and_image() -> None:
+    faults = Faults(seed=0)
+    faults.add("slow-copy", seconds=3, region="eu-central-1")
+    faults.add("slow-copy", seconds=5, image="ami-2")
+    faults.add("tampered-copy", region="eu-*", after=1, count=1)
+
+    first, second, third = (faults.strike_copy("eu-central-1", "ami-1") for _ in range(3))
+    assert first.delay == timedelta(seconds=3)
+    assert [one.tampered for one in (first, second, third)] == [False, True, False]
+    assert faults.strike_copy("us-east-1", "ami-2").delay == timedelta(seconds=5)
+    assert not faults.strike_call(call("CopyImage"))
 
 
 def test_a_zone_is_dark_until_cleared() -> None:

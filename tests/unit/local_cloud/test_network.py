@@ -1,7 +1,7 @@
 import pytest
 
 from steadfleet_local_cloud.errors import NetworkTakenError
-from steadfleet_local_cloud.network import DEFAULT_NETWORK, Network
+from steadfleet_local_cloud.network import DEFAULT_NETWORK, Network, claim_networks
 
 
 def test_two_clouds_never_hold_one_network() -> None:
@@ -30,6 +30,28 @@ def test_auto_leaves_the_default_to_people() -> None:
         network.close()
 
     assert DEFAULT_NETWORK not in {str(network.cidr) for network in held}
+
+
+def test_each_region_has_a_network_and_the_named_one_comes_first() -> None:
+    claimed = claim_networks(["home", "other", "third"], "127.201.0.0/16")
+    for network in claimed.values():
+        network.close()
+
+    assert {region: str(network.cidr) for region, network in claimed.items()} == {
+        "home": "127.201.0.0/16",
+        "other": "127.202.0.0/16",
+        "third": "127.203.0.0/16",
+    }
+
+
+def test_a_claim_that_fails_gives_back_what_it_took() -> None:
+    taken = Network.claim("127.205.0.0/16")
+    try:
+        with pytest.raises(NetworkTakenError, match=r"127\.205"):
+            claim_networks(["home", "other"], "127.204.0.0/16")
+        Network.claim("127.204.0.0/16").close()
+    finally:
+        taken.close()
 
 
 def test_zones_have_subnets_that_do_not_overlap() -> None:

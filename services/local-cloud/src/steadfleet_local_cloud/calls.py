@@ -31,6 +31,14 @@ _S3_ACTIONS = {
     ("POST", 1): "DeleteObjects",
     ("POST", 2): "CompleteMultipartUpload",
 }
+_EBS_ACTIONS = [
+    ("GET", re.compile(r"^/snapshots/[^/]+/blocks$"), "ListSnapshotBlocks"),
+    ("GET", re.compile(r"^/snapshots/[^/]+/blocks/[^/]+$"), "GetSnapshotBlock"),
+    ("GET", re.compile(r"^/snapshots/[^/]+/changedblocks$"), "ListChangedBlocks"),
+    ("PUT", re.compile(r"^/snapshots/[^/]+/blocks/[^/]+$"), "PutSnapshotBlock"),
+    ("POST", re.compile(r"^/snapshots/completion/[^/]+$"), "CompleteSnapshot"),
+    ("POST", re.compile(r"^/snapshots$"), "StartSnapshot"),
+]
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,8 @@ def _action(environ: Environ, service: str, body: bytes) -> tuple[str, dict[str,
     method = environ["REQUEST_METHOD"]
     if service in {"s3", ""}:
         return _s3_action(method, path, query)
+    if service == "ebs":
+        return _ebs_action(method, path), {"path": path} | query
     return f"{method} {path}", query
 
 
@@ -104,6 +114,11 @@ def _s3_action(method: str, path: str, query: dict[str, str]) -> tuple[str, dict
     bucket, _, key = unquote(path).lstrip("/").partition("/")
     parameters = {name: value for name, value in (("Bucket", bucket), ("Key", key)) if value} | query
     return _S3_ACTIONS.get((method, bool(bucket) + bool(key)), f"{method} {path}"), parameters
+
+
+def _ebs_action(method: str, path: str) -> str:
+    found = (action for verb, pattern, action in _EBS_ACTIONS if verb == method and pattern.match(path))
+    return next(found, f"{method} {path}")
 
 
 def _json_parameters(body: bytes) -> dict[str, Any]:
