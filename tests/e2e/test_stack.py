@@ -19,6 +19,7 @@ import pytest
 from steadfleet_cli.exits import ExitCode
 from steadfleet_cli.parts import Addresses, ask_problem
 from steadfleet_cli.processes import Process, Processes
+from steadfleet_cli.stack import NAMES
 
 COMMANDS = Path(sys.executable).parent
 SOON = timedelta(seconds=30)
@@ -51,7 +52,7 @@ class Stack:
         return ran.returncode, {finding["name"]: finding for finding in json.loads(ran.stdout)}
 
     def running(self) -> set[str]:
-        return {name for name in ("engine", "cloud", "worker") if self.processes.find(name)}
+        return {name for name in NAMES if self.processes.find(name)}
 
     def process(self, name: str) -> Process:
         process = self.processes.find(name)
@@ -76,7 +77,7 @@ def taken_port() -> Iterator[int]:
 
 def test_the_whole_stack_comes_up_is_found_well_and_goes_down(stack: Stack) -> None:
     told = stack.up("--free-ports")
-    assert {name for name, part in told["parts"].items() if part["started"]} == {"engine", "cloud", "worker"}
+    assert {name for name, part in told["parts"].items() if part["started"]} == set(NAMES)
 
     code, findings = stack.doctor()
     assert code == ExitCode.OK, findings
@@ -84,7 +85,7 @@ def test_the_whole_stack_comes_up_is_found_well_and_goes_down(stack: Stack) -> N
     assert told["environment"]["TEMPORAL_ADDRESS"] in findings["engine"]["found"]
 
     ran = stack.run("down")
-    assert ran.stdout.split("\n") == ["worker stopped", "cloud stopped", "engine stopped", ""]
+    assert ran.stdout.split("\n") == [*(f"{name} stopped" for name in reversed(NAMES)), ""]
     assert stack.running() == set()
 
 
@@ -250,7 +251,7 @@ def test_doctor_says_what_is_missing_and_what_to_do(stack: Stack) -> None:
 
     missing = {name for name, finding in findings.items() if finding["standing"] == "missing"}
     assert code == ExitCode.UNREACHABLE
-    assert missing == {"engine", "search attributes", "worker", "cloud", "cloud credentials"}
+    assert missing == {"engine", "search attributes", "worker", "janitor", "cloud", "cloud credentials"}
     assert "steadfleet up" in findings["engine"]["advice"]
     assert "AWS_REGION" in findings["cloud"]["advice"]
     assert not stack.folder.exists()
@@ -261,7 +262,10 @@ def test_doctor_misses_the_worker_alone(stack: Stack) -> None:
     code, findings = stack.doctor()
 
     assert code == ExitCode.UNREACHABLE
-    assert [name for name, finding in findings.items() if finding["standing"] == "missing"] == ["worker"]
+    assert [name for name, finding in findings.items() if finding["standing"] == "missing"] == [
+        "worker",
+        "janitor",
+    ]
     assert "nobody polls task queue patch-campaign" in findings["worker"]["found"]
 
 
@@ -269,6 +273,7 @@ def test_doctor_sees_a_versioned_worker_that_is_given_no_work(stack: Stack) -> N
     told = stack.up("--free-ports", "--only", "engine", "--only", "cloud")
     health = f"127.0.0.1:{Addresses.free().health}"
     version = {"TEMPORAL_DEPLOYMENT_NAME": "patch-campaign", "TEMPORAL_WORKER_BUILD_ID": "v1"}
+    version |= {"STEADFLEET_ENVIRONMENT": "dev"}
     env = stack.env | told["environment"] | version | {"STEADFLEET_HEALTH_ADDRESS": health}
     worker = stack.processes.start("worker", [str(COMMANDS / "steadfleet-patch-campaign")], env)
     _await_ready(worker, f"http://{health}/readyz")

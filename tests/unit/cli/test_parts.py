@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 
 from steadfleet_cli.parts import Addresses, own_environment, port_taken, stack
+from steadfleet_cli.trust import key_file, make_trust, policy_file
+from steadfleet_core.contract import read_contract
+from steadfleet_signing import TrustPolicy
+from steadfleet_signing.signers import LocalKeySigner
 
 
 def test_free_ports_are_all_different_and_bindable() -> None:
@@ -64,16 +68,36 @@ def test_a_worker_is_told_what_a_person_set_for_it_but_for_the_stacks_own(
 ) -> None:
     monkeypatch.setenv("STEADFLEET_HEARTBEAT_TIMEOUT", "15s")
     monkeypatch.setenv("STEADFLEET_BUCKET", "of-another")
-    worker = stack(Addresses(), tmp_path)[-1]
+    for worker in stack(Addresses(), tmp_path)[2:]:
+        assert worker.env["STEADFLEET_HEARTBEAT_TIMEOUT"] == "15s"
+        assert worker.env["STEADFLEET_BUCKET"] == "steadfleet-plans"
 
-    assert worker.env["STEADFLEET_HEARTBEAT_TIMEOUT"] == "15s"
-    assert worker.env["STEADFLEET_BUCKET"] == "steadfleet-plans"
+
+def test_the_signer_alone_is_told_where_the_key_is(tmp_path: Path) -> None:
+    told = {
+        part.name for part in stack(Addresses(), tmp_path) if str(key_file(tmp_path)) in part.env.values()
+    }
+
+    assert told == {"signer"}
+
+
+def test_a_key_and_a_policy_that_trusts_it_are_made_once(tmp_path: Path) -> None:
+    make_trust(tmp_path)
+    key, policy = key_file(tmp_path).read_bytes(), policy_file(tmp_path).read_text()
+    make_trust(tmp_path)
+
+    assert (key_file(tmp_path).read_bytes(), policy_file(tmp_path).read_text()) == (key, policy)
+    assert key_file(tmp_path).stat().st_mode & 0o777 == 0o600
+    trusted = read_contract(policy, "trust.yaml", TrustPolicy)
+    assert trusted.spec.environment == "dev"
+    assert LocalKeySigner.from_pem(key).identity in [one.identity for one in trusted.spec.keys]
 
 
 def test_everything_listens_on_loopback_only(tmp_path: Path) -> None:
-    engine, cloud, worker = stack(Addresses(), tmp_path)
+    engine, cloud, worker, *others = stack(Addresses(), tmp_path)
 
     assert engine.argv[engine.argv.index("--ip") + 1] == "127.0.0.1"
     assert "127.77.0.0/16" in cloud.argv
     assert worker.env["STEADFLEET_HEALTH_ADDRESS"] == "127.0.0.1:8081"
     assert worker.env["STEADFLEET_METRICS_ADDRESS"] == "127.0.0.1:9464"
+    assert [other.ports["health"] for other in others] == [8082, 8083, 8084]

@@ -16,7 +16,15 @@ import click
 
 from steadfleet_cli.exits import ExitCode
 from steadfleet_cli.output import output_option, show
-from steadfleet_cli.parts import BINARIES, LOOPBACK, Addresses, ask_problem, port_taken, search_attributes
+from steadfleet_cli.parts import (
+    BINARIES,
+    LOOPBACK,
+    WORKERS,
+    Addresses,
+    ask_problem,
+    port_taken,
+    search_attributes,
+)
 from steadfleet_cli.processes import Processes
 from steadfleet_cli.stack import NAMES, run_dir_option
 
@@ -95,6 +103,15 @@ def _machine(run_dir: Path) -> Iterator[Finding]:
     )
 
 
+_NEEDED = {
+    "worker": Standing.MISSING,
+    "janitor": Standing.MISSING,  # no campaign begins without its lease
+    "builder": Standing.OPTIONAL,
+    "signer": Standing.OPTIONAL,
+}
+"""The workers, and what it means that one does not poll: images are not everybody's."""
+
+
 def _finding(name: str, found: str, good: bool, advice: str) -> Finding:  # noqa: FBT001  # the answer itself
     return Finding(name, Standing.OK, found) if good else Finding(name, Standing.MISSING, found, advice)
 
@@ -113,13 +130,13 @@ async def _ask_engine(env: Mapping[str, str], source: str) -> list[Finding]:
         unknown = "not known while the engine does not answer"
         return [
             Finding("engine", Standing.MISSING, str(error), "`steadfleet up`, or set TEMPORAL_ADDRESS"),
-            *(Finding(name, Standing.MISSING, unknown) for name in ("search attributes", "worker")),
+            *(Finding(name, Standing.MISSING, unknown) for name in ("search attributes", *_NEEDED)),
         ]
     where = f"{client.service_client.config.target_host}, namespace {client.namespace}{source}"
     return [
         Finding("engine", Standing.OK, where),
         await _search_attributes(client),
-        await _worker(client, env),
+        *[await _worker(client, env, name, needed) for name, needed in _NEEDED.items()],
     ]
 
 
@@ -137,30 +154,22 @@ async def _search_attributes(client: "Client") -> Finding:
     return _finding("search attributes", found, not missing, f"`{create}`")
 
 
-async def _worker(client: "Client", env: Mapping[str, str]) -> Finding:
+async def _worker(client: "Client", env: Mapping[str, str], name: str, needed: Standing) -> Finding:
     """Ask who polls, and whether what polls is given new work."""
-    from temporalio.api.enums.v1 import TaskQueueType  # noqa: PLC0415
-    from temporalio.api.taskqueue.v1 import TaskQueue  # noqa: PLC0415
-    from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest  # noqa: PLC0415
-
-    from steadfleet_cli.engine import TASK_QUEUE  # noqa: PLC0415
+    from steadfleet_cli.engine import CAMPAIGNS, IMAGES, JANITOR, SIGNER, pollers_of  # noqa: PLC0415
     from steadfleet_durable import deployment_problem  # noqa: PLC0415
 
-    request = DescribeTaskQueueRequest(
-        namespace=client.namespace,
-        task_queue=TaskQueue(name=TASK_QUEUE),
-        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-    )
-    pollers = (await client.workflow_service.describe_task_queue(request)).pollers
+    services = {"worker": CAMPAIGNS, "builder": IMAGES, "signer": SIGNER, "janitor": JANITOR}
+    pollers, queue = await pollers_of(client, services[name]), services[name].task_queue
     if not pollers:
-        advice = "`steadfleet up`, or start steadfleet-patch-campaign where it may reach engine and cloud"
-        return Finding("worker", Standing.MISSING, f"nobody polls task queue {TASK_QUEUE}", advice)
+        advice = f"`steadfleet up`, or start {services[name].program} where it may reach engine and cloud"
+        return Finding(name, needed, f"nobody polls task queue {queue}", advice)
     deployments = {poller.deployment_options.deployment_name for poller in pollers} - {""}
-    deployments |= {name} if (name := env.get("TEMPORAL_DEPLOYMENT_NAME")) else set()
-    for name in sorted(deployments):
-        if problem := await deployment_problem(client, name):
-            return Finding("worker", Standing.MISSING, "polls, but is given no new work", problem)
-    return Finding("worker", Standing.OK, f"{', '.join(sorted(p.identity for p in pollers))} on {TASK_QUEUE}")
+    deployments |= {said} if (said := env.get("TEMPORAL_DEPLOYMENT_NAME")) and name == "worker" else set()
+    for deployment in sorted(deployments):
+        if problem := await deployment_problem(client, deployment):
+            return Finding(name, Standing.MISSING, "polls, but is given no new work", problem)
+    return Finding(name, Standing.OK, f"{', '.join(sorted(p.identity for p in pollers))} on {queue}")
 
 
 def _cloud(env: Mapping[str, str], source: str) -> Iterator[Finding]:
@@ -201,10 +210,18 @@ def _credentials(env: Mapping[str, str]) -> str:
 
 def _optional(run_dir: Path, env: Mapping[str, str]) -> Iterator[Finding]:
     docker = _docker_problem(env.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
-    yield _wished("docker engine", docker or "there", docker is None, "nothing needs one yet")
+    yield _wished(
+        "docker engine",
+        docker or "there",
+        docker is None,
+        "without one, no image is built on this machine",
+    )
     packer = shutil.which("packer")
     yield _wished(
-        "packer", packer or "not installed", bool(packer), "nothing needs it yet; it will build images"
+        "packer",
+        packer or "not installed",
+        bool(packer),
+        "the builder needs it: apt-get install packer",
     )
     yield _ports(run_dir)
 
@@ -229,7 +246,9 @@ def _ports(run_dir: Path) -> Finding:
     if any(Processes(run_dir).find(name) for name in NAMES):
         return Finding("ports", Standing.OK, f"used by the stack of {run_dir}")
     default = Addresses()
-    ports = (default.engine, default.ui, default.cloud, default.health, default.metrics)
+    firsts = (default.health, default.metrics)
+    ports = [default.engine, default.ui, default.cloud]
+    ports += [first + number for first in firsts for number in range(len(WORKERS))]
     taken = ", ".join(str(port) for port in ports if port_taken(port))
     if taken:
         return Finding("ports", Standing.OPTIONAL, f"taken: {taken}", "`steadfleet up --free-ports`")

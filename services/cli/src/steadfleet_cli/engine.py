@@ -41,9 +41,9 @@ class Service:
 
 
 CAMPAIGNS = Service("patch-campaign", "steadfleet-patch-campaign", local=True)
-IMAGES = Service("image-build", "steadfleet-image-build")
-SIGNER = Service("signer", "steadfleet-signer")
-JANITOR = Service("janitor", "steadfleet-janitor")
+IMAGES = Service("image-build", "steadfleet-image-build", local=True)
+SIGNER = Service("signer", "steadfleet-signer", local=True)
+JANITOR = Service("janitor", "steadfleet-janitor", local=True)
 TASK_QUEUE = CAMPAIGNS.task_queue
 PATIENCE = timedelta(seconds=10)
 """How long a worker may take to pick something up."""
@@ -139,7 +139,7 @@ async def _give_up(client: Client, handle: WorkflowHandle[Any, Any], service: Se
 async def no_worker(client: Client, service: Service = CAMPAIGNS) -> CommandError:
     """Say why nothing happens, and which worker to start."""
     where = f"{client.service_client.config.target_host} (namespace {client.namespace})"
-    pollers = await _pollers(client, service)
+    pollers = await pollers_of(client, service)
     for poller in pollers:
         name = poller.deployment_options.deployment_name
         if name and (problem := await deployment_problem(client, name)):
@@ -157,10 +157,10 @@ async def no_worker(client: Client, service: Service = CAMPAIGNS) -> CommandErro
 
 async def polled(client: Client, service: Service = CAMPAIGNS) -> bool:
     """Whether a worker has asked for work in the last minutes."""
-    return bool(await _pollers(client, service))
+    return bool(await pollers_of(client, service))
 
 
-async def _pollers(client: Client, service: Service) -> list[Any]:
+async def pollers_of(client: Client, service: Service) -> list[Any]:
     """List who asks for workflows, or for activities alone: the signer has no workflow."""
     found: list[Any] = []
     for kind in (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY):

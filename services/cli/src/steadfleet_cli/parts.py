@@ -1,4 +1,4 @@
-"""What the local stack is made of: three programs, where they listen, and when each is ready."""
+"""What the local stack is made of: its programs, where they listen, and when each is ready."""
 
 import http.client
 import json
@@ -12,10 +12,21 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
+from steadfleet_cli.trust import trust_settings
+
 LOOPBACK = "127.0.0.1"
 REGION = "eu-west-1"
-PLAN_BUCKET = "steadfleet-plans"
-"""Where the worker keeps frozen plans, unless STEADFLEET_BUCKET says otherwise."""
+OTHER_REGION = "eu-central-1"
+"""Where images are copied to."""
+BUCKETS = ("steadfleet-plans", "steadfleet-attestations")
+"""Where workers keep plans and what builds leave, and the signer its attestations, by default."""
+WORKERS = {
+    "worker": "steadfleet-patch-campaign",
+    "builder": "steadfleet-image-build",
+    "signer": "steadfleet-signer",
+    "janitor": "steadfleet-janitor",
+}
+"""Each has the next port after the one before, for its health and for its metrics."""
 BINARIES = Path(sys.executable).parent
 _ANSWERS_WITHIN = 5.0
 # Below the ports that Linux gives to outgoing connections: one of those could take a port between
@@ -27,7 +38,10 @@ _FOREIGN = ("TEMPORAL_", "AWS_")
 
 @dataclass(frozen=True)
 class Addresses:
-    """The ports of the stack, all on loopback, and the network of the local cloud's machines."""
+    """The ports of the stack, all on loopback, and the network of the local cloud's machines.
+
+    `health` and `metrics` are the first worker's; each other worker has the next.
+    """
 
     engine: int = 7233
     ui: int = 8233
@@ -35,13 +49,15 @@ class Addresses:
     health: int = 8081
     metrics: int = 9464
     network: str = "127.77.0.0/16"
+    machines: str = "process"
 
     @classmethod
     def free(cls) -> Self:
         """Choose ports that nobody uses now, and let the local cloud find a network."""
         names = [field.name for field in fields(cls) if field.type is int]
-        chosen = random.SystemRandom().sample(_FREE_RANGE, len(_FREE_RANGE))
-        free = (port for port in chosen if not port_taken(port))
+        first = range(_FREE_RANGE.start, _FREE_RANGE.stop, len(WORKERS))
+        chosen = random.SystemRandom().sample(first, len(first))
+        free = (port for port in chosen if not any(map(port_taken, range(port, port + len(WORKERS)))))
         ports: dict[str, Any] = dict(zip(names, free, strict=False))
         return replace(cls(network="auto"), **ports)
 
@@ -95,7 +111,8 @@ class Part:
 
 def stack(addresses: Addresses, folder: Path) -> list[Part]:
     """Return the parts in the order in which they are started."""
-    return [_engine(addresses, folder), _cloud(addresses, folder), _worker(addresses)]
+    workers = [_worker(addresses, folder, number, name) for number, name in enumerate(WORKERS)]
+    return [_engine(addresses, folder), _cloud(addresses, folder), *workers]
 
 
 def _engine(addresses: Addresses, folder: Path) -> Part:
@@ -116,7 +133,8 @@ def _engine(addresses: Addresses, folder: Path) -> Part:
 
 def _cloud(addresses: Addresses, folder: Path) -> Part:
     argv = [str(BINARIES / "local-cloud"), "serve", "--port", str(addresses.cloud)]
-    argv += ["--network", addresses.network, "--region", REGION, "--state", str(folder / "local-cloud")]
+    argv += ["--network", addresses.network, "--machines", addresses.machines]
+    argv += ["--region", REGION, "--region", OTHER_REGION, "--state", str(folder / "local-cloud")]
     return Part(
         name="cloud",
         argv=tuple(argv),
@@ -126,19 +144,25 @@ def _cloud(addresses: Addresses, folder: Path) -> Part:
     )
 
 
-def _worker(addresses: Addresses) -> Part:
+def _worker(addresses: Addresses, folder: Path, number: int, name: str) -> Part:
+    health, metrics = addresses.health + number, addresses.metrics + number
+    # On one machine nothing is at stake: images need not be signed, unless a person says otherwise.
+    defaults = {"STEADFLEET_ENVIRONMENT": "dev"}
     settings = {
-        "STEADFLEET_BUCKET": PLAN_BUCKET,
-        "STEADFLEET_HEALTH_ADDRESS": f"{LOOPBACK}:{addresses.health}",
-        "STEADFLEET_METRICS_ADDRESS": f"{LOOPBACK}:{addresses.metrics}",
+        "STEADFLEET_BUCKET": BUCKETS[0],
+        "STEADFLEET_ATTESTATIONS_BUCKET": BUCKETS[1],
+        "STEADFLEET_REGIONS": f"{REGION},{OTHER_REGION}",
+        "STEADFLEET_HEALTH_ADDRESS": f"{LOOPBACK}:{health}",
+        "STEADFLEET_METRICS_ADDRESS": f"{LOOPBACK}:{metrics}",
         "STEADFLEET_GRACEFUL_SHUTDOWN_TIME": "5s",
+        **trust_settings(folder, name),
     }
     return Part(
-        name="worker",
-        argv=(str(BINARIES / "steadfleet-patch-campaign"),),
-        env=own_environment() | addresses.environment | settings,
-        ports={"health": addresses.health, "metrics": addresses.metrics},
-        problem=lambda: ask_problem(f"http://{LOOPBACK}:{addresses.health}/readyz"),
+        name=name,
+        argv=(str(BINARIES / WORKERS[name]),),
+        env=defaults | own_environment() | addresses.environment | settings,
+        ports={"health": health, "metrics": metrics},
+        problem=lambda: ask_problem(f"http://{LOOPBACK}:{health}/readyz"),
     )
 
 
@@ -191,9 +215,10 @@ def ask_problem(url: str, method: str = "GET") -> str | None:
 
 
 def _cloud_problem(addresses: Addresses) -> str | None:
-    """Make the bucket for plans, as an operator does once on AWS; the cloud forgets it when it ends."""
-    return ask_problem(f"{addresses.cloud_url}/_local/health") or ask_problem(
-        f"{addresses.cloud_url}/{PLAN_BUCKET}", "PUT"
+    """Make the buckets, as an operator does once on AWS; the cloud forgets them when it ends."""
+    problem = ask_problem(f"{addresses.cloud_url}/_local/health")
+    return problem or next(
+        filter(None, (ask_problem(f"{addresses.cloud_url}/{bucket}", "PUT") for bucket in BUCKETS)), None
     )
 
 

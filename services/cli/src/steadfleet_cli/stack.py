@@ -18,10 +18,11 @@ import click
 
 from steadfleet_cli.exits import CommandError, ExitCode
 from steadfleet_cli.output import output_option
-from steadfleet_cli.parts import BINARIES, Addresses, Part, port_taken, stack
+from steadfleet_cli.parts import BINARIES, LOOPBACK, WORKERS, Addresses, Part, port_taken, stack
 from steadfleet_cli.processes import Process, Processes
+from steadfleet_cli.trust import make_trust
 
-NAMES = ("engine", "cloud", "worker")
+NAMES = ("engine", "cloud", *WORKERS)
 _READY_WITHIN = timedelta(seconds=90)
 _STOPPED_WITHIN = timedelta(seconds=15)
 _LOOK_EVERY = timedelta(seconds=0.1)
@@ -39,19 +40,24 @@ _HELP = {
     "engine": "Port of the engine.",
     "ui": "Port of the engine's web UI.",
     "cloud": "Port of the local cloud.",
-    "health": "Port of the worker's /healthz and /readyz.",
-    "metrics": "Port of the worker's /metrics.",
+    "health": "First port of the workers' /healthz and /readyz; each worker has the next.",
+    "metrics": "First port of the workers' /metrics; each worker has the next.",
     "network": "Network of the local cloud's machines, a /16 of 127.0.0.0/8, or auto.",
+    "machines": "What stands behind an instance: process, docker (needs a Docker engine), or auto.",
 }
 
 
+_WORDS = ("network", "machines")
+"""Addresses that are no ports."""
+
+
 def _variable(name: str) -> str:
-    return f"STEADFLEET_{name.upper()}" + ("" if name == "network" else "_PORT")
+    return f"STEADFLEET_{name.upper()}" + ("" if name in _WORDS else "_PORT")
 
 
 def _address_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for field in reversed(fields(Addresses)):
-        suffix = "" if field.name == "network" else "-port"
+        suffix = "" if field.name in _WORDS else "-port"
         command = click.option(
             f"--{field.name}{suffix}",
             field.name,
@@ -79,6 +85,7 @@ def up(run_dir: Path, *, free_ports: bool, only: tuple[str, ...], output: str, *
         processes = Processes(folder)
         running = {name for name in NAMES if processes.find(name)}
         addresses = _choose(folder, running, given, free_ports=free_ports)
+        make_trust(folder)
         parts = [part for part in stack(addresses, folder) if part.name in (only or NAMES)]
         addresses = _start([part for part in parts if part.name not in running], processes, addresses)
         _write(folder, addresses)
@@ -128,8 +135,8 @@ def _start(parts: list[Part], processes: Processes, addresses: Addresses) -> Add
     try:
         with _terminating():
             for part in parts:
-                if part.name == "worker":  # it needs the others
-                    _await_all(parts, started, processes)
+                if part.name in WORKERS:  # they need the others
+                    _await_all([one for one in parts if one.name not in WORKERS], started, processes)
                 started.append(processes.start(part.name, part.argv, part.env))
             _await_all(parts, started, processes)
     except BaseException:
@@ -192,8 +199,10 @@ def _tell(processes: Processes, addresses: Addresses, running: set[str]) -> None
     where = {
         "engine": f"{addresses.environment['TEMPORAL_ADDRESS']}, web UI {addresses.ui_url}",
         "cloud": f"{addresses.cloud_url} (local: processes of this machine, not AWS)",
-        "worker": f"http://127.0.0.1:{addresses.health}/readyz, metrics at :{addresses.metrics}/metrics",
     }
+    for number, name in enumerate(WORKERS):
+        ready = f"http://{LOOPBACK}:{addresses.health + number}/readyz"
+        where[name] = f"{ready}, metrics at :{addresses.metrics + number}/metrics"
     for name in NAMES:
         if process := processes.find(name):
             state = "already ran" if name in running else "started"
