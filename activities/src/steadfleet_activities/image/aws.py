@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -96,7 +96,7 @@ class AwsImages(ImagePlatform):
         except BaseException:
             # What cannot go yet, for a machine of packer's still holds it, goes with the undo.
             with suppress(ApplicationError, ClientError, BotoCoreError):
-                await self._residue.remove_rest(run)
+                await self._residue.remove_rest(run, patience=timedelta())
             raise
         await self._residue.remove_rest(run)
 

@@ -1,11 +1,11 @@
 """Build an image with packer: once for a run, however often it is asked."""
 
+import asyncio
 import json
 import shutil
 import tempfile
-import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -100,15 +100,16 @@ class Builds:
         _refuse_other(packer, order.build)
         variables = await unbroken(_variables_file, order, site, folder, sources)
         started_at = datetime.now(UTC)
-        result = await self._run_packer(
-            _command(packer, order, variables),
-            sources,
-            {**packer.environment, **site.environment},
-            _Telling(say),
-            order.spec.time_limit,
-            GRACE,
-            folder=folder,
-        )
+        with closing(_Telling(say)) as telling:
+            result = await self._run_packer(
+                _command(packer, order, variables),
+                sources,
+                {**packer.environment, **site.environment},
+                telling,
+                order.spec.time_limit,
+                GRACE,
+                folder=folder,
+            )
         log = await unbroken(self._kept_log, result)
         return BuiltImage(
             id=image_of(order, packer, result, log),
@@ -122,16 +123,29 @@ class Builds:
 
 
 class _Telling:
-    """Tells what packer said last, at most once a second."""
+    """Tells what packer said last, at most once a second: also when it then says nothing for an hour."""
 
     def __init__(self, say: Say) -> None:
         self._say = say
-        self._next = 0.0
+        self._last = ""
+        self._resting: asyncio.TimerHandle | None = None
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, Ui) and event.text.strip() and time.monotonic() >= self._next:
-            self._next = time.monotonic() + _SAID_EVERY
-            self._say(f"packer: {event.text.strip()[:_MOST_SAID]}")
+        if isinstance(event, Ui) and event.text.strip():
+            self._last = event.text.strip()[:_MOST_SAID]
+            if self._resting is None:
+                self._tell()
+
+    def close(self) -> None:
+        if self._resting is not None:
+            self._resting.cancel()
+
+    def _tell(self) -> None:
+        self._resting = None
+        if self._last:
+            self._say(f"packer: {self._last}")
+            self._last = ""
+            self._resting = asyncio.get_running_loop().call_later(_SAID_EVERY, self._tell)
 
 
 def _refuse_other(packer: Packer, build: Build) -> None:

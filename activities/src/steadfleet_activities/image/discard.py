@@ -16,7 +16,7 @@ from steadfleet_activities.image.platforms import Say
 from steadfleet_core.image.order import Build
 from steadfleet_durable import unbroken
 
-_PATIENCE = timedelta(seconds=75)
+PATIENCE = timedelta(seconds=75)
 """For machines to end. An undo is one call of two minutes, which is made again and again."""
 
 _GONE = frozenset({"shutting-down", "terminated"})
@@ -49,7 +49,7 @@ class Residue:
         alive = sorted(one for one, state in machines.items() if state not in _GONE)
         if alive:
             await unbroken(self._aws.ec2.terminate_instances, InstanceIds=alive)
-        left = await looked(lambda seen: not seen, _PATIENCE, self._ending, run)
+        left = await looked(lambda seen: not seen, PATIENCE, self._ending, run)
         if left:
             raise _unfinished(f"machines {', '.join(left)} are still shutting down")
         return set(machines)
@@ -88,9 +88,9 @@ class Residue:
     def _snapshots_of(self, images: Iterable[Ami]) -> set[str]:
         return {snapshot for ami in images for snapshot in self._amis.snapshots_of(ami)}
 
-    async def remove_rest(self, run: str) -> None:
-        """Remove what is of no use once no machine stands any more; raises while one does."""
-        left = await looked(lambda seen: not seen, _PATIENCE, self._removed, run)
+    async def remove_rest(self, run: str, patience: timedelta = PATIENCE) -> None:
+        """Remove what is of no use once no machine stands any more; raises if one still does."""
+        left = await looked(lambda seen: not seen, patience, self._removed, run)
         if left:
             raise _unfinished(left)
 

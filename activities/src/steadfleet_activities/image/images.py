@@ -16,6 +16,7 @@ from steadfleet_activities.image.build import Builds
 from steadfleet_activities.image.channels import channel_version
 from steadfleet_activities.image.clients import AwsRegions
 from steadfleet_activities.image.docker import DockerImages
+from steadfleet_activities.image.documents import read_document
 from steadfleet_activities.image.errors import at_the_edge
 from steadfleet_activities.image.listing import BUNDLES
 from steadfleet_activities.image.oci import Registries
@@ -27,9 +28,11 @@ from steadfleet_core.errors import NotBuiltError, RefusedError
 from steadfleet_core.image.golden import Channel
 from steadfleet_core.image.order import Build, BuiltImage, Platform
 from steadfleet_core.image.report import Examination, GateReport
-from steadfleet_durable import Heartbeat
+from steadfleet_durable import Heartbeat, unbroken
 from steadfleet_ports.image import (
     BuildPreparation,
+    Document,
+    DocumentRequest,
     ImageBuild,
     ImageDecision,
     ImageExamination,
@@ -68,10 +71,13 @@ class PlatformImages(Images):
         platforms: Mapping[Platform, ImagePlatform],
         preparations: Preparations,
         builds: Builds,
+        store: ImageStore,
+        *,
         examiner: Examiner,
         verifier: Verifier,
     ) -> None:
         self._platforms = platforms
+        self._store = store
         self._preparations = preparations
         self._builds = builds
         self._examiner = examiner
@@ -102,8 +108,9 @@ class PlatformImages(Images):
             platforms,
             Preparations(store, platforms, packer),
             Builds(store, packer),
-            examiner or missing,
-            verifier or missing,
+            store,
+            examiner=examiner or missing,
+            verifier=verifier or missing,
         )
 
     @activity.defn
@@ -160,6 +167,12 @@ class PlatformImages(Images):
     async def verify_image(self, verification: ImageVerification) -> ImageDecision:
         with at_the_edge(f"verifying {verification.image.id or verification.image.family}"):
             return await self._verifier.verify_image(verification)
+
+    @activity.defn
+    async def read_document(self, request: DocumentRequest) -> Document:
+        with at_the_edge(f"reading one of the {request.kind}"):
+            async with Heartbeat():
+                return await unbroken(read_document, self._store, request)
 
     @activity.defn
     async def list_images(self, query: ImageQuery) -> ImageListing:

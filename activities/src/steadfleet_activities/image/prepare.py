@@ -54,7 +54,10 @@ class Preparations:
         order = preparation.order
         packer = await self._find_packer()
         packed = _decoded(order)
-        template = await unbroken(_inspected, order.image, packed, packer)
+        try:
+            template = await unbroken(_inspected, order.image, packed, packer)
+        except ContractError as error:
+            raise RefusedError(str(error)) from error
         platform = self._platforms.get(template.platform)
         if platform is None:
             raise RefusedError(
