@@ -29,12 +29,6 @@ CASES = {
         {},
         "fleet web is reserved by campaign/other",
     ),
-    "a signature that nothing can verify": (
-        {},
-        {},
-        {"image": {"id": "ami-0000000000000002", "signed": True}},
-        "no signature can be verified yet",
-    ),
     "an approver's key that nobody can read": (
         {},
         {},

@@ -24,6 +24,7 @@ from steadfleet_local_cloud import LocalCloud
 from steadfleet_local_cloud.context import ACCOUNT
 from steadfleet_local_cloud.fleet import Fleet, create_fleet
 from steadfleet_ports.fleet import Freeze, GroupHold, HostChange, HostRestore
+from steadfleet_ports.image import ImageDecision, ImageVerification
 
 CAMPAIGN = "campaign/web-2"
 RUN = "run-1"
@@ -36,6 +37,13 @@ QUICK_CHECKS: dict[str, Any] = {
     "deadline": "1.5s",
     "checks": [{"type": "http", "port": 8080, "path": "/healthz"}],
 }
+
+
+class Trusting:
+    """Stands for a trust policy that every image satisfies."""
+
+    async def verify_image(self, verification: ImageVerification) -> ImageDecision:
+        return ImageDecision(image=verification.image.id, allowed=True, enforced=True)
 
 
 @dataclass(frozen=True)
@@ -66,7 +74,7 @@ class Bench:
         )
         # A program that was not up at its first probe is called unhealthy until the next.
         until(lambda: _target_states(aws, made), lambda states: set(states) == {"healthy"})
-        return cls(cloud, aws, AwsFleet(aws), made, releases, scratch)
+        return cls(cloud, aws, AwsFleet(aws, verifier=Trusting()), made, releases, scratch)
 
     def image(self, release: str) -> Image:
         name = f"web-{release}"

@@ -7,7 +7,6 @@ import pytest
 from steadfleet_cli.campaign.override import Overrides
 from steadfleet_cli.campaign.policy import campaign_name, read_policy, synthetic_policy
 from steadfleet_cli.exits import CommandError
-from steadfleet_core.errors import NotBuiltError
 
 EXAMPLE = Path("examples/policies/web-canary.yaml").absolute()
 
@@ -31,14 +30,6 @@ def test_a_missing_policy_says_what_to_do(here: Path) -> None:
     assert refused.value.code == 2
     assert refused.value.message == "policy steadfleet.yaml: there is no such file"
     assert "-f FILE" in refused.value.advice
-
-
-def test_what_cannot_be_honoured_is_refused(here: Path) -> None:
-    text = EXAMPLE.read_text().replace("version: 2.0.0", "version: 2.0.0\n    signed: true")
-    (here / "steadfleet.yaml").write_text(text)
-
-    with pytest.raises(NotBuiltError, match="signed"):
-        read_policy(None, Overrides())
 
 
 def test_a_plain_group_gets_a_policy_with_its_name() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from steadfleet_core.campaign.demands import refuse_order, refuse_unmet
+from steadfleet_core.campaign.demands import refuse_order
 from steadfleet_core.campaign.plan import CampaignOrder
 from steadfleet_core.campaign.policy import (
     Approval,
@@ -23,7 +23,7 @@ from steadfleet_core.campaign.policy import (
     Strategy,
     ToleranceMode,
 )
-from steadfleet_core.errors import NotBuiltError, RefusedError
+from steadfleet_core.errors import RefusedError
 from steadfleet_core.model import canonical
 
 PROVEN = {"proven": True, "keys": {"ana": "pem"}}
@@ -198,17 +198,6 @@ def test_approvals_can_be_reached(people: list[str]) -> None:
 def test_approvers_are_not_ignored(asked: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="approvers would be ignored"):
         Approval.model_validate({"required": False, **asked})
-
-
-def test_a_policy_that_demands_nothing_unbuilt_is_not_refused() -> None:
-    refuse_unmet(policy())
-
-
-def test_a_signed_image_is_refused_until_a_signature_can_be_verified() -> None:
-    with pytest.raises(
-        NotBuiltError, match=r"^web: spec.image.signed: true — no signature can be verified yet"
-    ):
-        refuse_unmet(policy(image={"family": "web", "version": "2.0.0", "signed": True}))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,12 @@ from steadfleet_durable import register
 from steadfleet_patch_campaign.main import NAME, WORKFLOWS, adapters
 from steadfleet_patch_campaign.settings import Settings
 
-LOCAL = {"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+LOCAL = {
+    "AWS_REGION": "eu-west-1",
+    "AWS_ACCESS_KEY_ID": "local",
+    "AWS_SECRET_ACCESS_KEY": "local",
+    "STEADFLEET_ENVIRONMENT": "dev",
+}
 
 
 def modules(package: ModuleType) -> list[ModuleType]:
@@ -78,6 +83,13 @@ def test_the_task_queue_is_the_one_that_the_command_line_uses() -> None:
         ({"AWS_ENDPOINT_URL": "nowhere"}, "Invalid endpoint: nowhere"),
         ({"STEADFLEET_BUCKET": "No Bucket"}, "STEADFLEET_BUCKET=No Bucket: expected"),
         ({"STEADFLEET_HEALTH_ADDRESS": "8081"}, "STEADFLEET_HEALTH_ADDRESS=8081: expected `host:port`"),
+        (
+            {"STEADFLEET_ENVIRONMENT": ""},
+            "STEADFLEET_TRUST_POLICY is not set, and in prod no image may be used",
+        ),
+        ({"STEADFLEET_ENVIRONMENT": "staging"}, "in staging no image may be used that is not verified"),
+        ({"STEADFLEET_ENVIRONMENT": "production"}, "expected one of dev, staging, prod"),
+        ({"STEADFLEET_TRUST_POLICY": "gone.yaml"}, "STEADFLEET_TRUST_POLICY=gone.yaml: [Errno 2]"),
         ({"TEMPORAL_CONFIG_FILE": "gone.toml"}, "there is no such file"),
         ({"TEMPORAL_DEPLOYMENT_NAME": "prod"}, "TEMPORAL_WORKER_BUILD_ID is missing"),
     ],

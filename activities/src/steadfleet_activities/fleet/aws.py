@@ -26,6 +26,7 @@ from steadfleet_activities.fleet.sampling import Sampling
 from steadfleet_activities.fleet.selection import Selectors
 from steadfleet_activities.fleet.takeover import Takeover
 from steadfleet_activities.fleet.templates import Templates
+from steadfleet_activities.fleet.trust import ImageTrust, Verifier
 from steadfleet_core.campaign.plan import Preview, Shard
 from steadfleet_core.campaign.verdict import Sample
 from steadfleet_core.fleet import HostOutcome
@@ -47,13 +48,17 @@ from steadfleet_ports.fleet import (
 
 
 class AwsFleet(Fleet):
-    """Joins the parts; each method is one activity, whose story is in the part that it calls."""
+    """Joins the parts; each method is one activity, whose story is in the part that it calls.
 
-    def __init__(self, aws: Aws, bucket: str = BUCKET) -> None:
+    Without a verifier each plan warns that no image is verified, and `signed: true` is refused.
+    """
+
+    def __init__(self, aws: Aws, bucket: str = BUCKET, *, verifier: Verifier | None = None) -> None:
         self._templates = Templates(aws)
         self._machines = Machines(aws, self._templates)
         self._members = Members(aws)
         self._images = Images(aws)
+        self._trust = ImageTrust(verifier, aws.region)
         self._prober = Prober(Commands(aws))
         self._plans = PlanStore(aws.s3, bucket)
         self._holds = Holds(aws, self._members)
@@ -68,7 +73,9 @@ class AwsFleet(Fleet):
 
     @activity.defn
     async def preview_plan(self, freeze: Freeze) -> Preview:
-        previews = Previews(self._selectors, self._images, self._templates, self._prober, self._plans)
+        previews = Previews(
+            self._selectors, self._images, self._templates, self._prober, self._plans, self._trust
+        )
         with at_the_edge(f"planning {freeze.order.policy.metadata.name}"):
             async with Heartbeat():
                 return await previews.preview(freeze)
@@ -101,7 +108,13 @@ class AwsFleet(Fleet):
     @activity.defn
     async def check_fleet(self, check: FleetCheck) -> FleetFindings:
         findings = Findings(
-            self._plans, self._images, self._members, self._machines, self._templates, self._prober
+            self._plans,
+            self._images,
+            self._members,
+            self._machines,
+            self._templates,
+            self._prober,
+            self._trust,
         )
         with at_the_edge(f"checking fleet {check.plan.fleet}"):
             async with Heartbeat():

@@ -13,6 +13,7 @@ from steadfleet_activities.fleet.members import Members
 from steadfleet_activities.fleet.plans import PlanStore
 from steadfleet_activities.fleet.probing import Prober, too_many
 from steadfleet_activities.fleet.templates import Templates
+from steadfleet_activities.fleet.trust import ImageTrust
 from steadfleet_core.campaign.plan import Plan
 from steadfleet_core.errors import RefusedError
 from steadfleet_core.fleet import Host
@@ -35,18 +36,21 @@ class Findings:
     machines: Machines
     templates: Templates
     prober: Prober
+    trust: ImageTrust
 
     async def check(self, check: FleetCheck) -> FleetFindings:
         hosts = await unbroken(self._hosts, check.plan)
         groups = await unbroken(self.members.groups, [group.name for group in check.plan.groups])
         now = await unbroken(standing_for, self.machines, check.campaign, hosts)
         problems = await unbroken(self._problems, check, groups)
+        judged = await self.trust.judge(check.plan.image, signed=check.signed)
         seen = [now[host.id] for host in hosts if host.id in now]
         streaks = await self.prober.sample(seen, check.checks)
         sick = {one.id: streak for one, streak in zip(seen, streaks, strict=True) if not streak.passed}
         drift = await unbroken(self._drift, check, groups, hosts, now)
         return FleetFindings(
-            problems=(*problems, *too_many(sick, len(hosts), check.tolerance)), drift=_shortened(drift)
+            problems=(*problems, *judged.problems, *too_many(sick, len(hosts), check.tolerance)),
+            drift=(*judged.warnings, *_shortened(drift)),
         )
 
     def _hosts(self, plan: Plan) -> list[Host]:

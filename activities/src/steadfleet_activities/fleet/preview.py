@@ -9,6 +9,7 @@ from steadfleet_activities.fleet.plans import PlanStore
 from steadfleet_activities.fleet.probing import Prober, too_many
 from steadfleet_activities.fleet.selection import Selection, Selectors
 from steadfleet_activities.fleet.templates import Templates
+from steadfleet_activities.fleet.trust import ImageTrust
 from steadfleet_core.campaign.budget import limits_of
 from steadfleet_core.campaign.forecast import preview_of
 from steadfleet_core.campaign.plan import CampaignOrder, Preview, draw_up
@@ -34,15 +35,17 @@ class Previews:
     templates: Templates
     prober: Prober
     plans: PlanStore
+    trust: ImageTrust
 
     async def preview(self, freeze: Freeze) -> Preview:
         spec = freeze.order.policy.spec
         image = await unbroken(self.images.resolve, spec.image)
+        judged = await self.trust.judge(image, signed=spec.image.signed)
         selection = await unbroken(self._selected, spec)
         plan, shards = _drawn_up(freeze.order, image, selection)
-        problems = await self._unhealthy(spec, selection) if freeze.probe else ()
-        preview = preview_of(plan, spec, problems)
-        warnings = (*preview.warnings, *selection.warnings, *_same_image(image, selection))
+        sick = await self._unhealthy(spec, selection) if freeze.probe else ()
+        preview = preview_of(plan, spec, (*judged.problems, *sick))
+        warnings = (*preview.warnings, *judged.warnings, *selection.warnings, *_same_image(image, selection))
         if freeze.store:
             await unbroken(self.plans.save, plan, shards)
         return preview.model_copy(update={"warnings": warnings})

@@ -34,12 +34,16 @@ class ShardRef(Model):
 
 
 class FleetCheck(Model):
-    """Ask whether the plan still holds. `done` hosts may have been replaced by us."""
+    """Ask whether the plan still holds. `done` hosts may have been replaced by us.
+
+    `signed` demands of the image what prod's trust policy does, in every environment.
+    """
 
     plan: Plan
     checks: HealthChecks
     tolerance: int
     campaign: str
+    signed: bool = False
 
 
 class FleetFindings(Model):

@@ -1,5 +1,6 @@
 """The worker that runs patch campaigns: here, and only here, workflows meet adapters."""
 
+import os
 from collections.abc import Mapping
 from typing import NoReturn
 
@@ -9,6 +10,8 @@ from temporalio import activity
 from steadfleet_activities.fleet.aws import AwsFleet
 from steadfleet_activities.fleet.clients import Aws
 from steadfleet_activities.fleet.reservation import TemporalReservations
+from steadfleet_activities.image.attesting.verifier import ImageVerifier
+from steadfleet_activities.image.clients import AwsRegions
 from steadfleet_core.errors import SteadfleetError
 from steadfleet_durable import WorkerConfigError, register, run_service, serve
 from steadfleet_patch_campaign.settings import Settings
@@ -42,9 +45,13 @@ async def work() -> None:
 
 
 def adapters(settings: Settings, env: Mapping[str, str] | None = None) -> tuple[Fleet, Reservations]:
-    """Build what stands behind the ports; AWS's own variables say which account and region."""
+    """Build what stands behind the ports; AWS's own variables say which account and region.
+
+    Raises `WorkerConfigError`, also where no trust policy says which images may be used.
+    """
     try:
         aws = Aws.from_environment(env, slots=settings.worker.max_concurrent_activities)
+        regions = AwsRegions.from_environment(env, slots=settings.worker.max_concurrent_activities)
     except SteadfleetError as error:
         raise WorkerConfigError(f"AWS: {error}") from error
     except (BotoCoreError, ValueError) as error:  # an endpoint that is no URL is a ValueError
@@ -52,7 +59,8 @@ def adapters(settings: Settings, env: Mapping[str, str] | None = None) -> tuple[
             f"AWS: {error}; expected AWS's own variables: a profile that exists, and AWS_ENDPOINT_URL only"
             " for a local cloud"
         ) from error
-    return AwsFleet(aws, settings.bucket), WorkerReservations()
+    verifier = ImageVerifier.from_environment(regions, os.environ if env is None else env)
+    return AwsFleet(aws, settings.bucket, verifier=verifier), WorkerReservations()
 
 
 class WorkerReservations(Reservations):

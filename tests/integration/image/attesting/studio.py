@@ -170,7 +170,9 @@ class Studio:
         self, image: str, environment: str = "prod", *, place: str = "", deep: bool = False, **spec: Any
     ) -> ImageDecision:
         reference = ImageReference(id=image, place=place)
-        return await self.verifier(environment, **spec).verify(ImageVerification(image=reference, deep=deep))
+        return await self.verifier(environment, **spec).verify_image(
+            ImageVerification(image=reference, deep=deep)
+        )
 
     # -- what lies beside an image
 

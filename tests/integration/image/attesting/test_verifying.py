@@ -197,7 +197,7 @@ async def test_what_a_call_demands_is_enforced_in_dev_too(studio: Studio) -> Non
     image = studio.image()
     prod = RULES[Channel.PROD].demands
 
-    decision = await studio.verifier("dev").verify(
+    decision = await studio.verifier("dev").verify_image(
         ImageVerification(image=ImageReference(id=image), demand=tuple(prod))
     )
 
@@ -208,7 +208,7 @@ async def test_a_signed_image_meets_every_channels_demands(studio: Studio) -> No
     image = await studio.signed()
     for rule in RULES.values():
         asked = ImageVerification(image=ImageReference(id=image), demand=tuple(rule.demands), deep=True)
-        decision = await studio.verifier("prod").verify(asked)
+        decision = await studio.verifier("prod").verify_image(asked)
         assert decision.allowed
     assert set(decision.satisfied) == {"signature", "provenance", "sbom", "tests"}
     assert decision.signers == ("key release",)
@@ -220,8 +220,8 @@ async def test_without_a_policy_nothing_can_be_proven(studio: Studio) -> None:
     verifier = ImageVerifier(None, {Platform.AWS: studio.shelf})
     reference = ImageReference(id=image)
 
-    plain = await verifier.verify(ImageVerification(image=reference))
-    demanding = await verifier.verify(ImageVerification(image=reference, demand=("signature",)))
+    plain = await verifier.verify_image(ImageVerification(image=reference))
+    demanding = await verifier.verify_image(ImageVerification(image=reference, demand=("signature",)))
 
     assert (plain.allowed, plain.reasons) == (True, (NO_POLICY,))
     assert (demanding.allowed, demanding.reasons) == (False, (NO_POLICY,))
@@ -231,13 +231,13 @@ async def test_a_version_is_found_where_it_is_released(studio: Studio) -> None:
     image = await studio.signed()
     wanted = ImageReference(family="web", version="1.4.2")
     with pytest.raises(RefusedError, match="got none, expected exactly one image"):
-        await studio.verifier().verify(ImageVerification(image=wanted))
+        await studio.verifier().verify_image(ImageVerification(image=wanted))
     studio.regions.at_home.ec2.create_tags(
         Resources=[image],
         Tags=[{"Key": tags.FAMILY, "Value": "web"}, {"Key": tags.VERSION, "Value": "1.4.2"}],
     )
 
-    decision = await studio.verifier().verify(ImageVerification(image=wanted))
+    decision = await studio.verifier().verify_image(ImageVerification(image=wanted))
 
     assert (decision.image, decision.allowed) == (image, True)
 
@@ -255,4 +255,4 @@ async def test_a_version_is_found_where_it_is_released(studio: Studio) -> None:
 )
 async def test_what_is_no_image_is_refused(studio: Studio, reference: ImageReference) -> None:
     with pytest.raises(RefusedError):
-        await studio.verifier().verify(ImageVerification(image=reference))
+        await studio.verifier().verify_image(ImageVerification(image=reference))

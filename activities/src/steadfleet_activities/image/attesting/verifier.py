@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Self
 
 from steadfleet_activities.image.attesting.artifacts import Measured, digest_in, named
+from steadfleet_activities.image.attesting.shelves import shelves
 from steadfleet_activities.image.attesting.stores import Shelf
+from steadfleet_activities.image.attesting.trust import trust_of
+from steadfleet_activities.image.clients import AwsRegions
 from steadfleet_activities.image.platforms import Say
 from steadfleet_core.errors import RefusedError
 from steadfleet_core.image.order import Platform
@@ -38,7 +42,16 @@ class ImageVerifier:
         self._trust = trust
         self._shelves = shelves
 
-    async def verify(self, verification: ImageVerification, say: Say = _silent) -> ImageDecision:
+    @classmethod
+    def from_environment(cls, regions: AwsRegions, env: Mapping[str, str]) -> Self:
+        """Build it from STEADFLEET_ENVIRONMENT, STEADFLEET_TRUST_POLICY, STEADFLEET_ATTESTATIONS_BUCKET.
+
+        Raises:
+            WorkerConfigError: only dev may do without a policy.
+        """
+        return cls(trust_of(env), shelves(regions, env))
+
+    async def verify_image(self, verification: ImageVerification, say: Say = _silent) -> ImageDecision:
         """Decide about the one copy that is meant, and no other.
 
         Raises:

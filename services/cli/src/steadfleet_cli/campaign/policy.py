@@ -7,7 +7,6 @@ import yaml
 
 from steadfleet_cli.campaign.override import Overrides, image_of
 from steadfleet_cli.exits import CommandError, ExitCode
-from steadfleet_core.campaign.demands import refuse_unmet
 from steadfleet_core.campaign.policy import (
     CommandCheck,
     FleetSpec,
@@ -26,11 +25,10 @@ DEFAULT = Path("steadfleet.yaml")
 
 
 def read_policy(file: Path | None, overrides: Overrides) -> PatchPolicy:
-    """Read, override, validate, and refuse what this release cannot honour."""
+    """Read, override and validate."""
     path = file or DEFAULT
     source = str(path)
     policy = read_contract(overrides.apply(_text(path), source), source, PatchPolicy)
-    refuse_unmet(policy)
     if policy.spec.approval.keys:
         from steadfleet_signing.approval import refuse_bad_keys  # noqa: PLC0415  # cryptography is slow to load
 
