@@ -14,11 +14,12 @@ from urllib.request import urlopen
 
 import pytest
 from click.testing import CliRunner
-from integration.local_cloud.aws import RELEASES, ask
+from integration.local_cloud.aws import RELEASES, Aws, ask
 from integration.local_cloud.waiting import until
 
 from steadfleet_local_cloud import LocalCloud
-from steadfleet_local_cloud.cli import main
+from steadfleet_local_cloud.cli import _KINDS, main
+from steadfleet_local_cloud.faults import Kind
 
 COMMAND = Path(sys.executable).with_name("local-cloud")
 
@@ -40,7 +41,7 @@ def refused(*arguments: str) -> str:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+def serving(folder: Path, *more: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
     """Run a server process; it and its endpoint."""
     port = free_port()
     arguments = [
@@ -53,6 +54,7 @@ def serving(folder: Path) -> Iterator[tuple["subprocess.Popen[str]", str]]:
         "auto",
         "--probe-scale",
         "0.05",
+        *more,
     ]
     with (folder.parent / "server.log").open("w") as log:
         server = subprocess.Popen([COMMAND, *arguments], stderr=log, text=True)
@@ -113,6 +115,32 @@ def test_a_fleet_from_the_command_line_and_a_clean_end(tmp_path: Path) -> None:
     assert "not AWS" in json.loads(first)["message"]
 
 
+def test_a_second_region_from_the_command_line(tmp_path: Path) -> None:
+    regions = ("--region", "eu-west-1", "--region", "eu-central-1")
+    with serving(tmp_path / "state", *regions) as (_, endpoint):
+        folder = str(RELEASES / "good-1.0")
+        there = ("--region", "eu-central-1")
+        image = run("image", "register", "web-1.0", "--from", folder, *there, endpoint=endpoint).strip()
+        arguments = ("fleet", "create", "web", "--image", image, "--size", "3", *there)
+        made = json.loads(run(*arguments, "--output", "json", endpoint=endpoint))
+
+        assert made["zones"] == ["eu-central-1a", "eu-central-1b", "eu-central-1c"]
+        machines = [json.loads(line) for line in run("machines", endpoint=endpoint).splitlines()]
+        assert {machine["zone"] for machine in machines} == set(made["zones"])
+        assert all(until(partial(ask, machine["address"])) for machine in machines)
+
+
+def test_an_image_is_tampered_with_from_the_command_line(cloud: LocalCloud, aws: Aws, image: str) -> None:
+    before = aws.stream(aws.snapshot_of(image))
+
+    place = int(run("image", "tamper", image, endpoint=cloud.endpoint))
+
+    after = aws.stream(aws.snapshot_of(image))
+    assert [one for one, pair in enumerate(zip(before, after, strict=True)) if pair[0] != pair[1]] == [place]
+    said = run("image", "tamper", "ami-12345678", endpoint=cloud.endpoint, ok=False)
+    assert "no image 'ami-12345678' in any region" in said
+
+
 @pytest.mark.parametrize("victim", ["server", "supervisor"])
 def test_no_machine_outlives_a_killed_process(tmp_path: Path, victim: str) -> None:
     with serving(tmp_path / "state") as (server, endpoint):
@@ -142,9 +170,10 @@ def gone(pid: int) -> bool:
 
 
 def test_faults_from_the_command_line(cloud: LocalCloud) -> None:
-    added = run("fault", "add", "hold", "--action", "Run*", "--count", "1", endpoint=cloud.endpoint).strip()
+    options = ("--action", "Run*", "--region", "eu-*", "--count", "1")
+    added = run("fault", "add", "hold", *options, endpoint=cloud.endpoint).strip()
     (listed,) = [json.loads(line) for line in run("fault", "list", endpoint=cloud.endpoint).splitlines()]
-    assert (listed["id"], listed["action"], listed["count"]) == (added, "Run*", 1)
+    assert (listed["id"], listed["action"], listed["region"], listed["count"]) == (added, "Run*", "eu-*", 1)
     assert run("fault", "release", added, "--drop", endpoint=cloud.endpoint).strip() == "0"
 
     run("fault", "clear", endpoint=cloud.endpoint)
@@ -184,6 +213,10 @@ def test_a_folder_without_a_program_is_no_image(cloud: LocalCloud, tmp_path: Pat
     said = run("image", "register", "x", "--from", str(tmp_path / "empty"), endpoint=cloud.endpoint, ok=False)
 
     assert "put an executable file `run`" in said
+
+
+def test_every_kind_of_fault_can_be_begun() -> None:
+    assert set(_KINDS) == set(Kind)
 
 
 def test_help_loads_no_cloud_library() -> None:
