@@ -9,13 +9,13 @@ from steadfleet_activities.image import tags
 from steadfleet_activities.image.amis import Amis, read_tags
 from steadfleet_activities.image.attesting.artifacts import Artifacts, Measured, named, subject
 from steadfleet_activities.image.attesting.content import content_of
-from steadfleet_activities.image.attesting.descriptor import describe
 from steadfleet_activities.image.clients import AwsRegions
 from steadfleet_activities.image.platforms import Say
 from steadfleet_core.errors import RefusedError
 from steadfleet_core.image.order import Build
 from steadfleet_durable import unbroken
 from steadfleet_ports.image import ImageReference, Publication, PublishedCopy
+from steadfleet_signing.ami import describe
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import ImageTypeDef

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from temporalio.exceptions import ApplicationError
 
-from steadfleet_activities.image.attesting.descriptor import Disk
 from steadfleet_activities.image.platforms import Say
 from steadfleet_core.errors import RefusedError
 from steadfleet_core.model import Digest
 from steadfleet_durable import unbroken
+from steadfleet_signing.ami import Disk
 
 if TYPE_CHECKING:
     from mypy_boto3_ebs.client import EBSClient

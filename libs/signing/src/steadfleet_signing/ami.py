@@ -1,19 +1,18 @@
 """Which AMI it is: a digest over what can never change of it, as EC2 describes it now.
 
 An AMI has no digest of its own. That its id always means the same snapshots is AWS's word, on which
-this rests; what the snapshots hold, `steadfleet_activities.image.attesting.content` reads.
+this rests; what the snapshots hold is another digest, which only whoever may read them can take.
+Pure: an auditor measures a saved answer exactly as the signer measured EC2's own.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import rfc8785
 
 from steadfleet_core.errors import RefusedError
 from steadfleet_core.model import Digest, digest_of
-
-if TYPE_CHECKING:
-    from mypy_boto3_ec2.type_defs import ImageTypeDef
 
 DESCRIPTOR_TYPE = "https://steadfleet.dev/ami-descriptor/v1"
 
@@ -50,7 +49,7 @@ class Descriptor:
         return digest_of(self.canonical)
 
 
-def describe(image: "ImageTypeDef", region: str) -> Descriptor:
+def describe(image: Mapping[str, Any], region: str) -> Descriptor:
     """Read it from an answer of DescribeImages. What is absent there is null here."""
     disks = sorted(image.get("BlockDeviceMappings", []), key=lambda one: one.get("DeviceName", ""))
     described: list[dict[str, Any]] = [
