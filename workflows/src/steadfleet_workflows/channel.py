@@ -84,7 +84,8 @@ class ImageChannel:
             except ActivityError as error:
                 problems.append(f"{version} could not be verified: {root_cause(error)}")
             else:
-                problems += [] if decision.allowed else decision.reasons
+                where = f"{place}: " if place else ""
+                problems += [] if decision.allowed else [f"{where}{reason}" for reason in decision.reasons]
         return problems
 
     def _refused(self, promotion: Promotion, *reasons: str) -> PromotionReceipt:
