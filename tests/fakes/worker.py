@@ -13,6 +13,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from fakes.fleet import FakeFleet, FakeReservations
+from fakes.lease import FakeLeases
 from steadfleet_core.campaign.book import ContinuedOrder
 from steadfleet_core.campaign.lifecycle import Abort, Approve, Receipt, Request, RollBack, State, Verb
 from steadfleet_core.campaign.plan import CampaignOrder
@@ -35,15 +36,20 @@ DEADLINE = 20
 
 @asynccontextmanager
 async def campaign_worker(
-    env: WorkflowEnvironment, fleet: FakeFleet, reservations: FakeReservations | None = None, **options: Any
+    env: WorkflowEnvironment,
+    fleet: FakeFleet,
+    reservations: FakeReservations | None = None,
+    leases: FakeLeases | None = None,
+    **options: Any,
 ) -> AsyncIterator[Worker]:
     """Work with the fakes; at the end, hold what must be true of every campaign against their record."""
     reservations = reservations or FakeReservations()
+    leases = leases or FakeLeases()
     async with Worker(
         env.client,
         task_queue=TASK_QUEUE,
         workflows=WORKFLOWS,
-        activities=[*register(fleet), *register(reservations)],
+        activities=[*register(fleet), *register(reservations), *register(leases)],
         workflow_runner=workflow_runner(),
         max_heartbeat_throttle_interval=timedelta(milliseconds=100),
         default_heartbeat_throttle_interval=timedelta(milliseconds=100),
@@ -55,6 +61,8 @@ async def campaign_worker(
         assert fleet.busy == 0, "closed with hosts in flight"
         assert ("hold_groups" in fleet.calls) <= (fleet.calls.count("release_groups") == 1)
         assert reservations.reserved in ([], reservations.released), "the fleet was not given back"
+        assert ("hold_groups" in fleet.calls) <= bool(leases.opened), "held without a lease"
+        assert bool(leases.opened) <= bool(leases.closed or leases.close_error), "its lease was not closed"
 
 
 async def _closed(env: WorkflowEnvironment) -> bool:

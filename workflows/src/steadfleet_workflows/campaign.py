@@ -18,31 +18,19 @@ from steadfleet_core.errors import RefusedError
 from steadfleet_core.model import at_least, at_most, format_duration
 from steadfleet_durable.options import QUICK, SLOW, UNDO
 from steadfleet_ports.fleet import Fleet, FleetCheck, Freeze, GroupHold, ImageAdoption
-from steadfleet_ports.lease import (
-    LeaseOrder,
-    Leases,
-    LeaseStatus,
-    Obligation,
-    ObligationKind,
-    Owner,
-    Sweep,
-    lease_id,
-)
 from steadfleet_ports.reservation import Claim, Reservations
 from steadfleet_signing.approval import refuse_bad_keys
-from steadfleet_workflows.decisions import Decisions, EndedError
+from steadfleet_workflows.campaign_lease import UnderLease
+from steadfleet_workflows.decisions import EndedError
 from steadfleet_workflows.hosts import root_cause
-from steadfleet_workflows.renewing import keep_renewing
 from steadfleet_workflows.renewal import continue_as_new, should_continue_as_new
 from steadfleet_workflows.steering import wind_down
 
 _Result = TypeVar("_Result")
-_RESTING = {State.BAKING, State.PAUSED, State.HALTED}
-"""While nothing is being changed: what a lease would put back can wait a little longer."""
 
 
 @workflow.defn
-class PatchCampaign(Decisions):
+class PatchCampaign(UnderLease):
     """Change a fleet in widening waves, halting at the first unhealthy one."""
 
     @workflow.init
@@ -65,7 +53,7 @@ class PatchCampaign(Decisions):
 
     async def _conduct(self) -> CampaignReport:
         background = [asyncio.create_task(self._keep_showing()), asyncio.create_task(self._keep_fresh())]
-        self._renewing = asyncio.create_task(self._keep_lease())
+        self.renewing = asyncio.create_task(self._keep_lease())
         try:
             plan = self.book.plan or await self._freeze()
         except (ApplicationError, RefusedError) as error:
@@ -76,7 +64,7 @@ class PatchCampaign(Decisions):
         self.book.owe_failed()
         await self._put_back(plan)
         self.phase = self.ending
-        for task in (*background, self._renewing):
+        for task in (*background, self.renewing):
             task.cancel()
         self._show()
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -220,8 +208,7 @@ class PatchCampaign(Decisions):
         if self.book.holding:  # since the run before this one
             return
         if workflow.patched("lease"):
-            status = await self._insist("nothing may be touched yet", self._open_lease)
-            self.book.lease = status.term
+            await self._insist("nothing may be touched yet", lambda: self._open_lease(plan))
         self.book.holding = True  # before: a hold that failed may still have taken effect
         await self._insist(
             "the groups could not be prepared",
@@ -239,44 +226,8 @@ class PatchCampaign(Decisions):
             lambda: workflow.execute_activity_method(Reservations.release_fleet, self._claim(), **UNDO),
         )
         if self.book.lease is not None:
-            self._renewing.cancel()
-            await self._owe_unless(f"look at {lease_id(self.book.run)}", lambda: self._close_lease(plan))
-
-    # -- a lease outlives the campaign: were this workflow terminated, the janitor would put all back
-
-    async def _open_lease(self) -> LeaseStatus:
-        if self.book.plan is None:
-            raise AssertionError("a lease is opened for a plan")
-        return await workflow.execute_activity_method(
-            Leases.open_lease, self._lease(self.book.plan), **QUICK
-        )
-
-    async def _keep_lease(self) -> None:
-        await workflow.wait_condition(lambda: self.book.lease is not None and self.book.plan is not None)
-        if self.book.lease is not None and self.book.plan is not None:
-            order = self._lease(self.book.plan)
-            await keep_renewing(order, self.book.lease, lambda: self.state in _RESTING, self.book.warn)
-
-    async def _close_lease(self, plan: Plan) -> None:
-        residue = await workflow.execute_activity_method(Leases.close_lease, self._lease(plan), **UNDO)
-        self.book.warn(*(f"the janitor took away {one}" for one in residue.removed))
-        told = [f"the janitor goes on to take away {one}" for one in residue.left]
-        told += [f"look at {one}: it serves, though it was never settled" for one in residue.spared]
-        self.book.obligations = [*self.book.obligations, *told]
-
-    def _lease(self, plan: Plan) -> LeaseOrder:
-        info = workflow.info()
-        groups = [
-            Obligation(
-                kind=ObligationKind.RELEASE_GROUPS,
-                subject=group.name,
-                detail=info.workflow_id,
-                run=self.book.run,
-            )
-            for group in plan.groups
-        ]
-        owner = Owner(workflow=info.workflow_id, run=self.book.run)
-        return LeaseOrder(sweep=Sweep(run=self.book.run), owner=owner, obligations=tuple(groups))
+            self.renewing.cancel()
+            await self._owe_unless("let the janitor look", lambda: self._close_lease(plan))
 
     async def _owe_unless(self, obligation: str, step: Callable[[], Awaitable[None]]) -> None:
         try:

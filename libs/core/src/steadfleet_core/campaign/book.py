@@ -1,6 +1,6 @@
 """What a campaign remembers: all of it goes along when it continues as new."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import BaseModel
 
@@ -17,13 +17,17 @@ MOST_WARNINGS = 100
 
 
 class Book(BaseModel):
-    """The one mutable record of a campaign; nothing in it needs a clock or the world."""
+    """The one mutable record of a campaign; nothing in it needs a clock or the world.
+
+    `lease` is the term of the lease that is held, if one is.
+    """
 
     run: str
     started_at: datetime
     plan: Plan | None = None
     approved: bool = False
     holding: bool = False
+    lease: timedelta | None = None
     reports: dict[int, WaveReport] = {}
     attempts: dict[int, int] = {}
     approvals: list[Approver] = []
