@@ -5,10 +5,10 @@ UV_VERSION := 0.13.8
 UV := .tools/bin/uv
 RUN := $(UV) run --frozen --no-sync
 STAMP := .venv/.setup-complete
-.PHONY: help setup lock demo up down check test test-all bench
+.PHONY: help setup lock demo up down check test test-all test-modern-packer base-image bench
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP)  ## install everything into this folder (.tools, .wheels, .venv), nothing elsewhere
 
@@ -43,10 +43,17 @@ check: setup  ## format, lint, types, imports, lock: what must be clean
 	@$(RUN) lint-imports --no-cache
 
 test: setup  ## everything but the slow and the browser tests (under ten minutes)
-	@$(RUN) pytest -n 2 -m "not slow and not browser"
+	@$(RUN) pytest -n 2 -m "not slow and not browser and not modern_packer"
 
-test-all: setup  ## every test; needs Chromium and its driver
-	@$(RUN) pytest -n 2
+test-all: setup  ## every test but one; needs Chromium and its driver, Docker, packer, and `.ci/interop`
+	@$(RUN) pytest -n 2 -m "not modern_packer"
+
+test-modern-packer: setup  ## build a modern packer (five minutes, needs Go), and build an image with it
+	@.ci/modern-packer
+	@$(RUN) pytest -m modern_packer
+
+base-image: setup  ## make the Debian image of the local cloud's Docker machines (a minute, needs mmdebstrap)
+	@$(RUN) local-cloud base-image
 
 bench: setup  ## measure, and print the table of benchmarks/README.md
 	@$(RUN) python benchmarks/campaign.py

@@ -141,7 +141,7 @@ async def test_what_a_killed_packer_leaves_is_found_by_its_run(
     assert (len(reservation["Instances"]), len(volumes)) == (len(left["instances"]), len(left["volumes"]))
 
 
-@pytest.mark.slow
+@pytest.mark.modern_packer
 async def test_a_modern_packer_builds_the_same(
     build: Build, cloud: LocalCloud, aws: Aws, modern_packer: dict[str, str]
 ) -> None:
