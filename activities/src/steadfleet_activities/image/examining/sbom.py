@@ -1,6 +1,8 @@
 """The SBOM of a machine: CycloneDX 1.6, the same bytes for the same packages."""
 
 import json
+import logging
+import re
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,7 +23,12 @@ from steadfleet_core.image.gate import Component
 from steadfleet_core.image.order import Build
 
 _NAMELESS = "linux"
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+")
 _ANY_ARCHITECTURE = "all"
+
+# It tells of every source package that it knows no maintainer: none has one in dpkg's database.
+logging.getLogger("debsbom").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True)
@@ -45,13 +52,13 @@ def write_sbom(packages: Packages, build: Build, at: datetime) -> Sbom:
             f"the SBOM of {build.run}: dpkg's database on the machine cannot be understood: "
             f"{type(error).__name__}: {error}"
         ) from error
-    problem = JsonStrictValidator(SchemaVersion.V1_6).validate_str(written)
+    # One line for one machine to read; its keys in order, so that its digest is of what it says.
+    document = _without_nonsense(json.loads(written))
+    content = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    problem = JsonStrictValidator(SchemaVersion.V1_6).validate_str(content)
     if problem is not None:
         raise RefusedError(f"the SBOM of {build.run} is not valid CycloneDX 1.6: {problem}")
-    # One line for one machine to read; its keys in order, so that its digest is of what it says.
-    document = json.loads(written)
-    content = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-    return Sbom(content, len(document.get("components", ())))
+    return Sbom(content.encode(), len(document.get("components", ())))
 
 
 def components_of(content: bytes) -> list[Component]:
@@ -70,6 +77,23 @@ def components_of(content: bytes) -> list[Component]:
         if purl.type == "deb" and _is_source(purl)
     ]
     return sorted(found, key=lambda component: (component.name, component.version))
+
+
+def _without_nonsense(document: dict[str, Any]) -> dict[str, Any]:
+    """Leave out addresses that are none: packagers write what they like, and it is no reason to refuse."""
+    for component in document.get("components", ()):
+        supplier = component.get("supplier", {})
+        contacts = [one for one in supplier.get("contact", ()) if _EMAIL.fullmatch(one.get("email", ""))]
+        pages = [one for one in component.get("externalReferences", ()) if _ADDRESS.fullmatch(one["url"])]
+        _put(supplier, "contact", contacts)
+        _put(component, "externalReferences", pages)
+    return document
+
+
+def _put(record: dict[str, Any], name: str, values: list[Any]) -> None:
+    record.pop(name, None)
+    if values:
+        record[name] = values
 
 
 def _is_source(purl: PackageURL) -> bool:

@@ -142,6 +142,24 @@ async def test_a_database_that_makes_no_sense_is_refused(status: str) -> None:
         await read_packages(machine)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Maintainer: Some <https://example.org/project/>",
+        "Maintainer: Some <some at example.org>",
+        "Homepage: not an address",
+        "Homepage: http://example.org/{x} and more",
+        "Homepage: http://[broken",
+    ],
+)
+def test_what_packagers_write_otherwise_than_they_should_is_left_out(line: str) -> None:
+    status = f"Package: x\nVersion: 1\nArchitecture: amd64\n{line}\n"
+
+    sbom = write_sbom(Packages(status, "debian", "12", "amd64"), BUILD, BUILT_AT)
+
+    assert [one.name for one in components_of(sbom.content)] == ["x"]
+
+
 def test_little_is_enough_to_be_listed() -> None:
     packages = Packages("Package: x\nVersion: 1\n", distribution="debian", release="12", architecture="")
 

@@ -57,7 +57,7 @@ async def test_a_failure_names_its_test_and_why(tmp_path: Path) -> None:
         ("import nothing_of_that_name\n", "1 of 1 could not be carried out"),
         ("import os\n\ndef test_it():\n    os._exit(0)\n", "no report that can be read"),
         (
-            "from pytest import fixture\n\n@fixture\ndef x():\n    raise OSError\n\ndef test_it(x):\n    pass\n",
+            "from pytest import fixture\n\n@fixture\ndef x():\n    raise OSError\n\ndef test_it(x): pass\n",
             "1 of 1 could not be carried out",
         ),
         ("import pytest\n\ndef test_it():\n    pytest.skip('later')\n", "all of 1 tests were skipped"),
