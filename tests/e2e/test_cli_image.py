@@ -12,10 +12,13 @@ from typing import Any
 
 import pytest
 from conftest import StartEngine
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from fakes.images import AWAY, HOME, WHEN, FakeLeases, World, image_workers
+from steadfleet_cli.image.launch import start
+from steadfleet_cli.image.orders import read_order
 from steadfleet_core.image.report import ImageState
 from steadfleet_durable import register
 from steadfleet_ports.image import ListedImage
@@ -155,6 +158,26 @@ async def test_the_same_order_attaches_and_then_exists_and_another_is_refused(sh
     assert "spec.build.base.name is debian-12-base there and debian-13-base here" in later.err
     assert "versions never change: choose the next one, such as --version 1.4.3" in later.err
     assert next_one.code == 0, next_one
+
+
+async def test_who_asks_for_the_same_at_the_same_moment_shares_it(shell: Shell) -> None:
+    async with shell.services(World(hanging={"build"})):
+        both = await asyncio.gather(
+            *(shell.image("build", "--output", "json", "--as", name) for name in ("ann", "bob"))
+        )
+        await shell.image("abort", "web", "1.4.2", "--reason", "over")
+        await shell.image("watch", "web", "1.4.2")
+
+    assert sorted(answer.document["outcome"] for answer in both) == ["attached", "started"]
+
+
+async def test_the_engine_refuses_a_version_that_was_published_since_it_was_looked_up(shell: Shell) -> None:
+    order = read_order(shell.folder / "image.yaml", None, "ann")
+    client = shell.environment.client
+    async with shell.services(World()):
+        await shell.image("build", "--wait")
+        with pytest.raises(WorkflowAlreadyStartedError):
+            await start(client, order, before=None)
 
 
 async def test_a_build_tells_what_packer_says_just_now(shell: Shell) -> None:

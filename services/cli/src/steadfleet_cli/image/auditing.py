@@ -1,5 +1,6 @@
 """Verify bundles on this machine alone: no Temporal, no cloud, no network."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,8 +9,9 @@ from pathlib import Path
 from steadfleet_cli.edit import mapping_of, set_value
 from steadfleet_cli.exits import CommandError, ExitCode
 from steadfleet_core.contract import read_contract
-from steadfleet_core.errors import ContractError
+from steadfleet_core.errors import ContractError, RefusedError
 from steadfleet_core.model import digest_of
+from steadfleet_signing.ami import describe
 from steadfleet_signing.policy import Decision, Requirement, decide
 from steadfleet_signing.statement import Subject
 from steadfleet_signing.trust import TrustMaterial, TrustPolicy
@@ -57,11 +59,31 @@ def read_trust(file: Path, environment: str | None, trusted_root: Path | None) -
         raise CommandError(str(error), ExitCode.REFUSED, advice) from error
 
 
-def measure(digests: Sequence[str], manifests: Sequence[Path]) -> list[Subject]:
+def measure(
+    digests: Sequence[str], manifests: Sequence[Path], descriptors: Sequence[Path], place: str | None
+) -> list[Subject]:
     """Return what the attestations must be about: digests that are given, or taken here."""
     measured = [("the digest given", digest) for digest in digests]
     measured += [(str(file), digest_of(_read(file, "manifest"))) for file in manifests]
-    return [Subject(name=name, digest={"sha256": digest[7:]}) for name, digest in measured]
+    measured += [_described(file, place or "") for file in descriptors]
+    return [
+        Subject(name=name, digest={"sha256": digest.removeprefix("sha256:")}) for name, digest in measured
+    ]
+
+
+def _described(file: Path, place: str) -> tuple[str, str]:
+    """Measure the one AMI of a saved answer of `aws ec2 describe-images`."""
+    expected = "expected the JSON of `aws ec2 describe-images --image-ids ami-…`, with one image"
+    try:
+        (image,) = json.loads(_read(file, "descriptor"))["Images"]
+        described = describe(image, place)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CommandError(
+            f"descriptor {file}: {expected}", ExitCode.USAGE, "save that answer anew"
+        ) from error
+    except RefusedError as error:
+        raise CommandError(f"descriptor {file}: {error}", ExitCode.REFUSED, "name another image") from error
+    return described.arn, described.digest
 
 
 def _files(bundle: Path) -> Iterator[Path]:

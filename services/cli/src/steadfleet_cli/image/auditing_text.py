@@ -6,6 +6,7 @@ from pathlib import Path
 from steadfleet_cli.image.auditing import Audit
 from steadfleet_cli.output import clock, dump, section
 from steadfleet_signing.errors import one_line
+from steadfleet_signing.policy import Decision
 from steadfleet_signing.statement import (
     CYCLONEDX,
     PLAIN_SIGNATURE,
@@ -45,7 +46,15 @@ def _lines(audit: Audit) -> Iterator[str]:
     yield f"demanded: {', '.join(decision.enforced) or f'nothing: {spec.environment} only warns'}"
     yield from section("warnings" if decision.allowed else "reasons", decision.reasons)
     yield ""
-    yield "allowed: the image may be used" if decision.allowed else "NOT allowed: do not use the image"
+    yield _verdict(decision, spec.environment)
+
+
+def _verdict(decision: Decision, environment: str) -> str:
+    if not decision.allowed:
+        return "NOT allowed: do not use the image"
+    if not decision.enforced:
+        return f"allowed without proof: {environment} demands none"
+    return "allowed: the image may be used"
 
 
 def _attestation(file: Path, attestation: Attestation, policy: TrustPolicy) -> Iterator[str]:

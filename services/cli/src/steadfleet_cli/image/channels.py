@@ -47,6 +47,5 @@ def _lines(promotion: Promotion, receipt: PromotionReceipt) -> Iterator[str]:
     else:
         yield f"refused: {name} still stands at {before}"
         yield from (f"  {reason}" for reason in receipt.reasons)
-        yield f"next: steadfleet image list {promotion.family}, or steadfleet image verify " + (
-            f"{promotion.family} {receipt.version}" if receipt.version else promotion.family
-        )
+        verify = f", or steadfleet image verify {promotion.family} {receipt.version}"
+        yield f"next: steadfleet image list {promotion.family}" + (verify if receipt.version else "")

@@ -52,14 +52,15 @@ async def begin(client: Client, order: ImageOrder, ask: Callable[[tuple[str, ...
             ask(missing)
         registered = await attributes_registered(client)
         try:
-            await _start(client, order.model_copy(update={"search_attributes": registered}), before)
+            await start(client, order.model_copy(update={"search_attributes": registered}), before)
         except WorkflowAlreadyStartedError:
             continue  # somebody was quicker: what runs or has ended now decides
         notes = missing if registered else (*missing, _UNLISTED)
         return _launch(client, order, Outcome.STARTED, notes)
 
 
-async def _start(client: Client, order: ImageOrder, before: Execution | None) -> None:
+async def start(client: Client, order: ImageOrder, before: Execution | None) -> None:
+    """Start the build that follows `before`, unless another did so since that was looked up."""
     # The engine itself refuses a second build of what somebody has published since we looked. Only
     # an aborted build, completed too, must be passed over; what it is to be followed by was looked
     # up just now, and a build that finds its version released refuses to begin.

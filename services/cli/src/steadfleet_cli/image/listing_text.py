@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from steadfleet_cli.executions import Execution
 from steadfleet_cli.image.listing import Catalogue
 from steadfleet_cli.output import clock, dump, table
-from steadfleet_core.image.channel import ChannelStatus
+from steadfleet_core.image.channel import Assignment, ChannelStatus
 from steadfleet_ports.image import ListedImage
 from steadfleet_workflows.visibility import REASON, STATE
 
@@ -66,8 +66,13 @@ def _pointing(image: ListedImage, channels: tuple[ChannelStatus, ...]) -> list[s
 def _channel_row(channel: ChannelStatus) -> tuple[str, ...]:
     last, proposal = next(iter(channel.history), None), channel.proposal
     waits = f"{proposal.version}, asked by {proposal.by}" if proposal else ""
-    since, by = (clock(last.at), last.by) if last else ("", "")
+    since, by = (clock(last.at), _movers(last)) if last else ("", "")
     return channel.family, channel.channel, channel.version or "nothing", since, by, waits
+
+
+def _movers(last: Assignment) -> str:
+    approved = [one for one in last.approved_by if one != last.by]
+    return last.by + (f", approved by {', '.join(approved)}" if approved else "")
 
 
 def catalogue_document(catalogue: Catalogue) -> dict[str, object]:

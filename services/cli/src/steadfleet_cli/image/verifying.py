@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from steadfleet_ports.image import ImageReference
 
 _OFFLINE = ("trust_policy", "trusted_root", "environment", "digests", "manifests", "descriptors")
-_ONLINE = ("family", "version", "identity", "place", "platform", "deep")
+_ONLINE = ("family", "version", "identity", "platform", "deep")
 
 
 def _digest(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
@@ -49,6 +49,13 @@ _FILE = click.Path(path_type=Path)
     "--digest", "digests", multiple=True, callback=_digest, help="sha256:… that you measured; repeatable."
 )
 @click.option("--manifest", "manifests", multiple=True, type=_FILE, help="An OCI manifest to measure.")
+@click.option(
+    "--descriptor",
+    "descriptors",
+    multiple=True,
+    type=_FILE,
+    help="A saved answer of `aws ec2 describe-images` to measure; needs --place, its region.",
+)
 @demand_option
 @output_option
 def verify(demand: tuple[str, ...], bundles: tuple[Path, ...], output: str, **said: Any) -> int:
@@ -114,18 +121,24 @@ def _offline(
     environment: str | None,
     digests: tuple[str, ...],
     manifests: tuple[Path, ...],
+    descriptors: tuple[Path, ...],
+    place: str | None,
     **online: Any,
 ) -> int:
     from steadfleet_cli.image.auditing import audit, measure, read_trust
     from steadfleet_cli.image.auditing_text import audit_document, audit_text
 
     if any(online.get(name) for name in _ONLINE):
-        raise click.UsageError("--bundle asks no worker: it takes no FAMILY, --id, --place or --deep")
+        raise click.UsageError("--bundle asks no worker: it takes no FAMILY, --id, --platform or --deep")
     if not bundles or trust_policy is None:
         raise click.UsageError("expected both --bundle and --trust-policy")
-    if not (digests or manifests):
-        raise click.UsageError("expected --digest or --manifest: what you measured of the image itself")
+    if not (digests or manifests or descriptors):
+        raise click.UsageError(
+            "expected --digest, --manifest or --descriptor: what you measured of the image itself"
+        )
+    if bool(descriptors) != bool(place):
+        raise click.UsageError("an AMI's descriptor names its region: expected --descriptor with --place")
     trust = read_trust(trust_policy, environment, trusted_root)
-    result = audit(bundles, trust, measure(digests, manifests), demand)
+    result = audit(bundles, trust, measure(digests, manifests, descriptors, place), demand)
     show(output, audit_document(result), audit_text(result))
     return ExitCode.OK if result.decision.allowed else ExitCode.NOT_SUCCEEDED
