@@ -2,13 +2,20 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
 
+from steadfleet_durable import register, workflow_runner
 from steadfleet_ports.lease import (
+    JANITOR_QUEUE,
     TERM,
     Janitor,
     LeaseOrder,
@@ -22,6 +29,7 @@ from steadfleet_ports.lease import (
     Residue,
     Sweep,
 )
+from steadfleet_workflows.lease import Lease
 
 
 @dataclass
@@ -92,6 +100,24 @@ class FakeJanitor(Janitor):
             return OwnerState(open=self.closed_looks < 0, said=f"{owner.workflow} flickers")
         said = "is open" if self.owner_open else "has closed"
         return OwnerState(open=self.owner_open, said=f"{owner.workflow} {said}")
+
+
+@asynccontextmanager
+async def janitor_worker(
+    env: WorkflowEnvironment, janitor: FakeJanitor, **options: Any
+) -> AsyncIterator[Worker]:
+    """Work on leases with this janitor."""
+    async with Worker(
+        env.client,
+        task_queue=JANITOR_QUEUE,
+        workflows=[Lease],
+        activities=register(janitor),
+        workflow_runner=workflow_runner(),
+        max_heartbeat_throttle_interval=timedelta(milliseconds=100),
+        default_heartbeat_throttle_interval=timedelta(milliseconds=100),
+        **options,
+    ) as worker:
+        yield worker
 
 
 def _left(ids: set[str], why: str = "") -> tuple[Left, ...]:

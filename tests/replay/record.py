@@ -1,4 +1,4 @@
-"""Record the histories that every later version must replay: `PYTHONPATH=tests python -m replay.record`.
+"""Record histories that every later version must replay: `PYTHONPATH=tests python -m replay.record NAME…`.
 
 Record anew only when a workflow's commands were meant to change and no released version is in use;
 otherwise keep the old histories and branch by `workflow.patched`.
@@ -8,8 +8,9 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,17 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from fakes.fleet import FakeFleet, hosts_over_zones
+from fakes.lease import FakeJanitor, janitor_worker
 from fakes.worker import Campaign, campaign_worker, start_campaign, until
+from steadfleet_activities.janitor.leases import TemporalLeases
 from steadfleet_core.campaign.lifecycle import State
 from steadfleet_durable import data_converter
+from steadfleet_ports.lease import lease_id
 
 HISTORIES = Path(__file__).parent / "histories"
+SHORT_TERM = timedelta(minutes=1)
+"""Of a lease: it is renewed within a bake."""
+
 PARTS = ("", *(f"/{wave}{part}" for wave in (1, 2, "1/rollback") for part in ("", "/0")))
 """The workflows of a campaign of six hosts in two waves: campaign, waves, shards, and a restore."""
 
@@ -63,6 +70,7 @@ class Scenario:
 
     fleet: Callable[[], FakeFleet] = fleet
     spec: dict[str, Any] = field(default_factory=dict)
+    leased: bool = False
     play: Callable[[Campaign, FakeFleet], Awaitable[None]] = _untouched
 
 
@@ -73,6 +81,11 @@ SCENARIOS = {
     "aborted-in-flight": Scenario(lambda: fleet(gate=asyncio.Event()), play=_abort_in_flight),
     "paused-resumed-advanced": Scenario(play=_pause_resume_advance),
     "approved": Scenario(spec={"approval": {"required": True}}, play=_approve),
+    # Those above were recorded before there were leases.
+    "succeeded-under-a-lease": Scenario(leased=True),
+    "aborted-under-a-lease": Scenario(
+        lambda: fleet(gate=asyncio.Event()), leased=True, play=_abort_in_flight
+    ),
 }
 
 
@@ -84,7 +97,10 @@ async def record(scenario: Scenario) -> dict[str, Any]:
     ) as env:
         world = scenario.fleet()
         spec = {"strategy": {"type": "canary", "canary": {"steps": [2, "100%"]}}, "bake": {"time": "1m"}}
-        async with campaign_worker(env, world, identity="test"):
+        async with AsyncExitStack() as workers:
+            leases = TemporalLeases(region="eu-west-1", term=SHORT_TERM) if scenario.leased else None
+            await workers.enter_async_context(janitor_worker(env, FakeJanitor(), identity="test"))
+            await workers.enter_async_context(campaign_worker(env, world, leases=leases, identity="test"))
             campaign = await start_campaign(env, **{**spec, **scenario.spec})
             await scenario.play(campaign, world)
             await campaign.report()
@@ -92,8 +108,9 @@ async def record(scenario: Scenario) -> dict[str, Any]:
 
 
 async def _histories(env: WorkflowEnvironment, campaign: Campaign) -> AsyncIterator[tuple[str, Any]]:
-    for part in PARTS:
-        workflow = env.client.get_workflow_handle(campaign.handle.id + part)
+    lease = lease_id(campaign.handle.first_execution_run_id or "")
+    for name in (*(campaign.handle.id + part for part in PARTS), lease):
+        workflow = env.client.get_workflow_handle(name)
         with suppress(RPCError):  # this scenario has no such workflow
             history = await workflow.fetch_history()
             yield workflow.id, _scrubbed(json.loads(history.to_json()))
@@ -106,12 +123,12 @@ def _scrubbed(value: Any) -> Any:
     return [_scrubbed(part) for part in value] if isinstance(value, list) else value
 
 
-async def main() -> None:
-    """Write every scenario's histories."""
-    for name, scenario in SCENARIOS.items():
-        text = json.dumps(await record(scenario), separators=(",", ":"))
+async def main(names: list[str]) -> None:
+    """Write the histories of these scenarios."""
+    for name in names:
+        text = json.dumps(await record(SCENARIOS[name]), separators=(",", ":"))
         (HISTORIES / f"{name}.json").write_text(text + "\n")
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(sys.argv[1:]))

@@ -16,6 +16,7 @@ from temporalio.workflow import NondeterminismError
 from fakes.worker import WORKFLOWS
 from steadfleet_durable import data_converter, workflow_runner
 from steadfleet_workflows.campaign import PatchCampaign
+from steadfleet_workflows.lease import Lease
 
 
 def replayer(*workflows: type) -> Replayer:
@@ -37,7 +38,16 @@ async def test_every_workflow_of_a_recorded_campaign_replays(name: str) -> None:
     assert {"campaign/web", "campaign/web/1", "campaign/web/1/0"} <= set(recorded)
 
     for workflow, history in recorded.items():
-        await replayer(*WORKFLOWS).replay_workflow(WorkflowHistory.from_json(workflow, history))
+        await replayer(*WORKFLOWS, Lease).replay_workflow(WorkflowHistory.from_json(workflow, history))
+
+
+async def test_a_campaign_under_a_lease_renews_and_closes_it_in_its_history() -> None:
+    recorded = histories("succeeded-under-a-lease")
+    events = json.dumps(recorded["campaign/web"])
+
+    assert any(name.startswith("lease/") for name in recorded)
+    assert events.index('"open_lease"') < events.index('"hold_groups"') < events.index('"close_lease"')
+    assert '"signalName": "renew"' in events
 
 
 @pytest.mark.parametrize("mutant", [UnheldCampaign, EarlyCampaign])

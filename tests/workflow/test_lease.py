@@ -1,8 +1,6 @@
 """A lease at its real durations: it holds for a live owner, and clears up after a dead one."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -18,11 +16,10 @@ from temporalio.client import (
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Worker
 
-from fakes.lease import FakeJanitor
+from fakes.lease import FakeJanitor, janitor_worker
 from fakes.worker import until
-from steadfleet_durable import BRIEF, register, workflow_runner
+from steadfleet_durable import BRIEF
 from steadfleet_ports.lease import (
     JANITOR_QUEUE,
     LeaseOrder,
@@ -49,20 +46,6 @@ Handle = WorkflowHandle[Lease, Residue]
 
 def order(*obligations: Obligation, owner: Owner = OWNER, **sweep: Any) -> LeaseOrder:
     return LeaseOrder(sweep=Sweep(run=RUN, **sweep), owner=owner, term=TERM, obligations=obligations)
-
-
-@asynccontextmanager
-async def janitor_worker(env: WorkflowEnvironment, janitor: FakeJanitor) -> AsyncIterator[Worker]:
-    async with Worker(
-        env.client,
-        task_queue=JANITOR_QUEUE,
-        workflows=[Lease],
-        activities=register(janitor),
-        workflow_runner=workflow_runner(),
-        max_heartbeat_throttle_interval=timedelta(milliseconds=100),
-        default_heartbeat_throttle_interval=timedelta(milliseconds=100),
-    ) as worker:
-        yield worker
 
 
 async def open_lease(env: WorkflowEnvironment, ordered: LeaseOrder | None = None) -> LeaseStatus:

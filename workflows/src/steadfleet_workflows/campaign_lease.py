@@ -1,7 +1,6 @@
 """The lease of a campaign: were the campaign terminated, the janitor would put all back."""
 
 import asyncio
-from contextlib import suppress
 from datetime import timedelta
 
 from temporalio import workflow
@@ -11,6 +10,7 @@ from steadfleet_core.campaign.lifecycle import State
 from steadfleet_core.campaign.plan import Plan
 from steadfleet_durable.options import QUICK, UNDO
 from steadfleet_ports.lease import (
+    TERM,
     LeaseOrder,
     Leases,
     Obligation,
@@ -44,20 +44,16 @@ class UnderLease(Decisions):
     async def _keep_lease(self) -> None:
         """Say every third of the time that the last word holds that the campaign lives."""
         await workflow.wait_condition(lambda: self.book.lease is not None)
+        hold = self.book.lease or TERM
         while True:
-            rested = self._resting
-            with suppress(TimeoutError):
-                await workflow.wait_condition(
-                    lambda: self._resting is not rested,
-                    timeout=self._hold_time / 3,
-                    timeout_summary="renewal of the lease",
-                )
-            await self._renew()
+            await workflow.sleep(hold / 3, summary="renewal of the lease")
+            hold = self._hold_time
+            await self._renew(hold)
 
-    async def _renew(self) -> None:
+    async def _renew(self, hold: timedelta) -> None:
         lease = lease_id(self.book.run)
         try:
-            await workflow.get_external_workflow_handle(lease).signal("renew", Renewal(hold=self._hold_time))
+            await workflow.get_external_workflow_handle(lease).signal("renew", Renewal(hold=hold))
         except ApplicationError:
             self.book.warn(f"{lease} was gone, and is opened again")
             await self._open_again(lease)
@@ -79,13 +75,9 @@ class UnderLease(Decisions):
         self.book.obligations = [*self.book.obligations, *told]
 
     @property
-    def _resting(self) -> bool:
-        return self.state in _RESTING
-
-    @property
     def _hold_time(self) -> timedelta:
-        term = self.book.lease or timedelta(0)
-        return term * RESTING_TERMS if self._resting else term
+        term = self.book.lease or TERM
+        return term * RESTING_TERMS if self.state in _RESTING else term
 
     def _lease(self, plan: Plan) -> LeaseOrder:
         campaign = workflow.info().workflow_id
