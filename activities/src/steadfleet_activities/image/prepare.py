@@ -138,10 +138,6 @@ def _unreachable(image: GoldenImage, platform: Platform, home: str) -> list[str]
     publish = image.spec.publish
     if platform is Platform.DOCKER:
         problems = ["spec.publish.regions: an OCI image goes to registries"] if publish.regions else []
-        ignored = [place.name for place in publish.registries if place.kms_key]
-        problems += [
-            f"spec.publish.registries: kmsKey of {name} would be ignored: remove it" for name in ignored
-        ]
         if publish.share_with:
             problems.append("spec.publish.shareWith: who may pull is said at the registry: remove it")
         return problems
