@@ -7,13 +7,14 @@
 from steadfleet_core.errors import RefusedError
 from steadfleet_signing.signers.key import KeySigner, LocalKeySigner
 from steadfleet_signing.signers.keyless import KeylessSigner
-from steadfleet_signing.signers.kms import KmsSigner
+from steadfleet_signing.signers.kms import KmsClient, KmsSigner
 from steadfleet_signing.signers.signer import Signer
 from steadfleet_signing.signers.witness import TimestampWitness
 
 __all__ = [
     "KeySigner",
     "KeylessSigner",
+    "KmsClient",
     "KmsSigner",
     "LocalKeySigner",
     "Signer",

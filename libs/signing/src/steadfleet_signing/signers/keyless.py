@@ -30,7 +30,7 @@ class KeylessSigner(Signer):
         self, trust_config: str, token: Callable[[], str], identity: OidcIdentity | None = None
     ) -> None:
         try:
-            self._trusted_root = json.dumps(json.loads(trust_config)["trustedRoot"]).encode()
+            self.trusted_root = json.dumps(json.loads(trust_config)["trustedRoot"]).encode()
         except (ValueError, KeyError, TypeError) as error:
             raise SigningError(
                 "the trust config: expected the JSON of a Sigstore ClientTrustConfig"
@@ -78,7 +78,7 @@ class KeylessSigner(Signer):
 
         entry = TrustedIdentity(issuer=identity.issuer, subject=identity.subject)
         try:
-            verify_certificate(Bundle.parse(signed), self._trusted_root, (entry,))
+            verify_certificate(Bundle.parse(signed), self.trusted_root, (entry,))
         except UntrustedIdentityError as error:
             raise SelfCheckError(f"the signature just made is not by {identity}: {error}") from error
 
