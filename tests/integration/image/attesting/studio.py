@@ -33,7 +33,9 @@ from steadfleet_ports.image import (
     ImageReference,
     ImageVerification,
     Publication,
+    PublishedCopy,
 )
+from steadfleet_ports.image import Signer as ImageSigner
 from steadfleet_signing.signers import LocalKeySigner, Signer
 from steadfleet_signing.trust import TrustMaterial, TrustPolicy
 
@@ -57,7 +59,8 @@ class Studio:
     def __post_init__(self) -> None:
         self.regions = AwsRegions(**self.cloud.client_settings)
         self.s3 = self.regions.s3
-        for bucket in (BUCKET, BUNDLES):
+        there = {bucket["Name"] for bucket in self.s3.list_buckets()["Buckets"]}
+        for bucket in {BUCKET, BUNDLES} - there:
             self.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": HOME})
         self.store = ImageStore(self.s3, BUCKET)
         # Without retries of its own: what one lost answer does can be seen.
@@ -150,7 +153,7 @@ class Studio:
 
     # -- what is done with it
 
-    async def attest(self, request: AttestationRequest, signer: MeasuringSigner | None = None) -> Attested:
+    async def attest(self, request: AttestationRequest, signer: ImageSigner | None = None) -> Attested:
         return await ActivityEnvironment().run((signer or self.signer).attest_image, request)
 
     async def signed(self, release: str = "good-1.0") -> str:
@@ -175,6 +178,9 @@ class Studio:
         )
 
     # -- what lies beside an image
+
+    def copy_of(self, image: str, place: str = HOME) -> PublishedCopy:
+        return PublishedCopy(place=place, id=image)
 
     def keys(self, image: str) -> list[str]:
         found = self.s3.list_objects_v2(Bucket=BUNDLES, Prefix=f"ami/{image}/")

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -49,10 +50,11 @@ async def signs_what_prod_accepts(studio: Studio, env: dict[str, str], root: str
     assert first.attestations == second.attestations
     assert first.signer == str(entry.identity)
     written = entry.model_dump(mode="json", by_alias=True, exclude_none=True)
-    spec = (
-        {"keys": [], "identities": [written]} if isinstance(entry, TrustedIdentity) else {"keys": [written]}
-    )
-    decision = await studio.verify(image, "prod", **spec, **({"trustedRoot": root} if root else {}))
+    keyless = isinstance(entry, TrustedIdentity)
+    spec: dict[str, Any] = {"keys": [], "identities": [written]} if keyless else {"keys": [written]}
+    if root:
+        spec["trustedRoot"] = root
+    decision = await studio.verify(image, "prod", **spec)
     assert (decision.allowed, decision.reasons) == (True, ())
 
 
