@@ -18,6 +18,8 @@ in `temporal.toml`. This page is made from the commands; a test fails when it is
 (`python -m steadfleet_cli.reference > docs/cli.md`).
 
 - `plan` and `start` read `./steadfleet.yaml`; the `NAME` of other commands is by default the one in there.
+  `steadfleet image build` reads `./image.yaml`, and the files that it names: [`golden-images.md`](golden-images.md).
+- `steadfleet image verify --bundle …` needs no Temporal, no cloud and no network.
 - `--output json` prints one JSON document on stdout. Errors are one line and the next step on stderr, or
   with `--output json` `{"error": …, "next": …}`. `STEADFLEET_DEBUG=1` shows where an unexpected error arose.
 - Links to the web UI begin with `TEMPORAL_UI_URL`; for an engine on this machine with `STEADFLEET_UI_URL`,
@@ -36,7 +38,10 @@ def reference() -> str:
 def _exit_codes() -> Iterator[str]:
     yield "## Exit codes\n\n| code | meaning |\n| --- | --- |"
     yield from (f"| {code.value} | {meaning} |" for code, meaning in MEANINGS.items())
-    yield "\nA campaign that did not succeed was aborted, rejected, rolled back, refused, or has failed.\n"
+    yield (
+        "\nA campaign that did not succeed was aborted, rejected, rolled back, refused, or has failed; "
+        "an image that did not was aborted or has failed.\n"
+    )
 
 
 def _commands() -> Iterator[str]:
