@@ -18,7 +18,8 @@ in `temporal.toml`. This page is made from the commands; a test fails when it is
 (`python -m steadfleet_cli.reference > docs/cli.md`).
 
 - `plan` and `start` read `./steadfleet.yaml`; the `NAME` of other commands is by default the one in there.
-  `steadfleet image build` reads `./image.yaml`, and the files that it names: [`golden-images.md`](golden-images.md).
+  `steadfleet image build` reads `./image.yaml` and the files that it names:
+  [`golden-images.md`](golden-images.md).
 - `steadfleet image verify --bundle …` needs no Temporal, no cloud and no network.
 - `--output json` prints one JSON document on stdout. Errors are one line and the next step on stderr, or
   with `--output json` `{"error": …, "next": …}`. `STEADFLEET_DEBUG=1` shows where an unexpected error arose.
