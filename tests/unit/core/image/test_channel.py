@@ -34,7 +34,10 @@ def test_versions_are_ordered_as_semver_says() -> None:
         "2.0.0",
     ]
 
-    assert sorted(ordered[::-1], key=precedence) == ordered
+    backwards = list(reversed(ordered))
+    backwards.sort(key=precedence)
+
+    assert backwards == ordered
 
 
 def test_history_is_bounded_and_newest_first() -> None:
