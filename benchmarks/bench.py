@@ -21,6 +21,7 @@ from steadfleet_workflows.visibility import KEYS
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
+HEAD = "| what | fleet | measured | aim | met |\n| --- | --- | --- | --- | --- |"
 _TYPES = {1: "Text", 2: "Keyword", 3: "Int"}
 
 
@@ -122,6 +123,13 @@ async def timed(work: Callable[[], Awaitable[object]]) -> float:
 
 def middle(values: list[float]) -> str:
     return f"{statistics.median(values):.2f} (of {len(values)}: {min(values):.2f} to {max(values):.2f})"
+
+
+def show(rows: list[Row]) -> int:
+    """Print them; return how many missed their aim."""
+    for row in rows:
+        print(row, flush=True)
+    return sum(row.met is False for row in rows)
 
 
 def free_port() -> int:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from bench import BIN, Bench, Row, engine_and_worker, machine, middle, timed
+from bench import BIN, HEAD, Bench, Row, engine_and_worker, machine, middle, show, timed
 from bench_worker import TASK_QUEUE
 from cloud_calls import calls_per_host
 from memory_fleet import order
@@ -27,7 +27,6 @@ from steadfleet_workflows.campaign import PatchCampaign
 
 PAIRS = 5
 MEMORY = "in memory"
-HEAD = "| what | fleet | measured | aim | met |\n| --- | --- | --- | --- | --- |"
 HELP: list[str | Path] = [BIN / "campaign", "--help"]
 NOTHING: list[str | Path] = [sys.executable, "-c", "pass"]
 
@@ -201,12 +200,6 @@ async def main() -> int:
         async with engine_and_worker() as bench:
             missed += show(await measure(bench))
     return missed
-
-
-def show(rows: list[Row]) -> int:
-    for row in rows:
-        print(row, flush=True)
-    return sum(row.met is False for row in rows)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ POLICY = Path(__file__).with_name("cloud.yaml")
 
 
 def calls_per_host() -> list[Row]:
-    with demo.stack(keep=False) as env:
+    with demo.stack("process", keep=False) as env:
         old, _ = (
             demo.register(version, release, env) for version, release in list(demo.RELEASES.items())[:2]
         )
