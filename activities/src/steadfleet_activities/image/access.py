@@ -112,10 +112,14 @@ class Doors:
                 TagSpecifications=specifications(tags.temporary(build), "key-pair"),
             )
         except UNCLEAR:
-            if not self._has_key(build.run):
+            if not self._has_key(build.run, public):
                 raise
         return private.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
 
-    def _has_key(self, run: str) -> bool:
-        # The one before was deleted and nobody else uses the run's name: what is there is ours.
-        return bool(self._aws.ec2.describe_key_pairs(Filters=filters_of({"key-name": [run]}))["KeyPairs"])
+    def _has_key(self, run: str, public: bytes) -> bool:
+        # Not any key of that name: one whose deletion is slow to be seen would open nothing.
+        answer = self._aws.ec2.describe_key_pairs(
+            IncludePublicKey=True, Filters=filters_of({"key-name": [run]})
+        )
+        ours = public.split()[:2]
+        return any(one.get("PublicKey", "").encode().split()[:2] == ours for one in answer["KeyPairs"])

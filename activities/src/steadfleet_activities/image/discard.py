@@ -16,8 +16,8 @@ from steadfleet_activities.image.platforms import Say
 from steadfleet_core.image.order import Build
 from steadfleet_durable import unbroken
 
-PATIENCE = timedelta(seconds=75)
-"""For machines to end. An undo is one call of two minutes, which is made again and again."""
+PATIENCE = timedelta(seconds=50)
+"""For machines to end, and for what they held. An undo is a call of two minutes, made again and again."""
 
 _GONE = frozenset({"shutting-down", "terminated"})
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from integration.image.aws.workbench import RUN, Workbench
 from temporalio.exceptions import ApplicationError
 
@@ -102,6 +103,18 @@ async def test_attempt_after_a_dead_worker_takes_over_its_group_and_replaces_its
     assert alive.private_key != dead.private_key
 
 
+async def test_key_of_somebody_else_is_not_taken_for_ours(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deletion may be slow to be seen: the old key is still there, and nobody has its other half."""
+    network = bench.platform._networks.chosen({})
+    bench.platform._doors.open(bench.build(), network)
+    monkeypatch.setattr(bench.regions.at_home.ec2, "delete_key_pair", lambda **_: {})
+
+    with pytest.raises(ClientError, match="Duplicate"):
+        bench.platform._doors.open(bench.build(), network)
+
+
 async def test_cancel_closes_the_way_in(bench: Workbench, tmp_path: Path) -> None:
     before = bench.cloud.inventory()
     opened = asyncio.Event()
@@ -161,8 +174,8 @@ async def test_local_cloud_needs_a_template_that_can_be_told_of_it(bench: Workbe
 
 
 async def test_packer_is_given_awss_own_variables_and_nothing_else(bench: Workbench, tmp_path: Path) -> None:
-    environment = {"AWS_PROFILE": "builder", "TEMPORAL_API_KEY": "secret", "HOME": "/root"}
+    environment = {"AWS_PROFILE": "builder", "TEMPORAL_API_KEY": "secret", "HOME": "/nowhere"}
 
     async with bench.make(environment=environment).site(bench.order(), tmp_path) as site:
-        assert site.environment == {"AWS_PROFILE": "builder"}
+        assert site.environment.keys() == {"AWS_PROFILE", "AWS_REGION", "AWS_SDK_LOAD_CONFIG"}
         assert site.variables["endpoint"] == bench.cloud.endpoint

@@ -11,8 +11,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from integration.image.packer.conftest import busybox
 from temporalio.testing import ActivityEnvironment
 
 from steadfleet_activities.image.clients import AwsRegions
@@ -24,9 +26,10 @@ from steadfleet_local_cloud import LocalCloud
 from steadfleet_local_cloud.errors import BaseImageError, EngineError
 from steadfleet_ports.image import BuildPreparation, ImageBuild
 
-TEMPLATE = Path(__file__).with_name("template")
+TEMPLATES = Path(__file__).parent
 BUCKET = "steadfleet-plans"
-RUN = "image-web-1.4.2-019a0000-0000-7000-8000-00000000000a"
+
+__all__ = ["busybox"]  # a fixture of theirs
 
 
 def missing(what: str) -> None:
@@ -54,6 +57,9 @@ class Yard:
 
     cloud: LocalCloud
     scratch: Path
+    template: Path = TEMPLATES / "template"
+    base: dict[str, str] = field(default_factory=lambda: {"name": "debian-*-base"})
+    run: str = field(default_factory=lambda: f"image-web-1.4.2-{uuid4()}")
     steps: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -82,20 +88,20 @@ class Yard:
                 "build": {
                     "template": "web.pkr.hcl",
                     "files": ["setup.sh"],
-                    "base": {"name": "debian-*-base"},
+                    "base": self.base,
                     "variables": variables,
                     "timeLimit": "5m",
                 },
             },
         }
         image = GoldenImage.model_validate(contract)
-        sources = base64.b64encode(pack(TEMPLATE, image.files)).decode()
+        sources = base64.b64encode(pack(self.template, image.files)).decode()
         return ImageOrder(image=image, sources=sources, requested_by="ops")
 
     async def prepared(self, **variables: str) -> ImageBuild:
         order = self.order(**variables)
         preparation = BuildPreparation(
-            order=order, run=RUN, expires_at=datetime(2026, 11, 21, 20, tzinfo=UTC) + timedelta(hours=1)
+            order=order, run=self.run, expires_at=datetime(2026, 11, 21, 20, tzinfo=UTC) + timedelta(hours=1)
         )
         build: Build = await ActivityEnvironment().run(self.images.prepare_build, preparation)
         return ImageBuild(build=build, spec=order.image.spec.build)

@@ -4,9 +4,10 @@ import asyncio
 from typing import Any
 
 import pytest
-from integration.image.building.conftest import BUCKET, RUN, Yard
+from integration.image.building.conftest import BUCKET, Yard
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
+from unit.activities.test_permissions import PAGE, policies
 
 from steadfleet_activities.image import tags
 from steadfleet_activities.objects import hex_of
@@ -32,7 +33,7 @@ async def test_image_is_built_once_and_discarded_entirely(yard: Yard) -> None:
     after = yard.inventory()
     assert {kind for kind in after if after[kind] != before[kind]} == {"images", "snapshots"}
     (image,) = [one for one in after["images"] if one["id"] == built.id]
-    assert (image["name"], image["tags"][tags.RUN]) == (order.build.image_name, RUN)
+    assert (image["name"], image["tags"][tags.RUN]) == (order.build.image_name, yard.run)
     assert image["tags"][tags.KEY] == order.build.key
     assert image["tags"][tags.EXPIRES_AT] == "2026-11-21T21:00:00+00:00"
     assert any(step.startswith("packer: ") for step in yard.steps)
@@ -48,6 +49,17 @@ async def test_image_is_built_once_and_discarded_entirely(yard: Yard) -> None:
 
     await yard.discard(order)
     assert yard.inventory() == before
+    assert asked_of(yard) <= allowed(), "called, by us or by packer, and not in the policy"
+
+
+def asked_of(yard: Yard) -> set[str]:
+    calls = {(one["service"], one["action"]) for one in yard.cloud.record() if one["kind"] == "call"}
+    return {f"{service}:{action}" for service, action in calls} - {"s3:CreateBucket"}
+
+
+def allowed() -> set[str]:
+    statements = policies(PAGE.read_text())["image-build"]
+    return {action for actions in statements for action in actions}
 
 
 async def test_template_that_fails_says_why_and_leaves_nothing(yard: Yard) -> None:
