@@ -40,7 +40,10 @@ def attestations_bucket(env: Mapping[str, str]) -> str:
 
 def lease_term(env: Mapping[str, str]) -> timedelta:
     """Return how long a lease holds without a word of its owner; a run that died is cleared up by then."""
-    return read_time(env, "STEADFLEET_LEASE_TERM", "15m")
+    term = read_time(env, "STEADFLEET_LEASE_TERM", "15m")
+    if not term:
+        raise WorkerConfigError("STEADFLEET_LEASE_TERM=0: expected more than no time, such as 15m")
+    return term
 
 
 def _bucket(env: Mapping[str, str], variable: str, default: str, kept: str) -> str:

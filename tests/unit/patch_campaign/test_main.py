@@ -1,23 +1,13 @@
 """The worker offers everything that the workflows ask for, and says in words why it cannot work."""
 
-import inspect
 import json
-import pkgutil
 import subprocess
 import sys
-from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
 
-import steadfleet_ports
-import steadfleet_workflows
-from steadfleet_durable import register
-from steadfleet_patch_campaign.main import NAME, WORKFLOWS, adapters
-from steadfleet_patch_campaign.settings import Settings
+from steadfleet_patch_campaign.main import NAME
 
 LOCAL = {
     "AWS_REGION": "eu-west-1",
@@ -25,48 +15,6 @@ LOCAL = {
     "AWS_SECRET_ACCESS_KEY": "local",
     "STEADFLEET_ENVIRONMENT": "dev",
 }
-
-
-def modules(package: ModuleType) -> list[ModuleType]:
-    return [
-        import_module(found.name) for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
-    ]
-
-
-def classes(package: ModuleType) -> set[type]:
-    return {
-        found
-        for module in modules(package)
-        for _, found in inspect.getmembers(module, inspect.isclass)
-        if found.__module__ == module.__name__
-    }
-
-
-def activity_name(method: Callable[..., Any]) -> str:
-    return str(getattr(method, "__temporal_activity_definition").name)
-
-
-def test_every_workflow_is_offered() -> None:
-    defined = {one for one in classes(steadfleet_workflows) if hasattr(one, "__temporal_workflow_definition")}
-
-    assert set(WORKFLOWS) == defined
-
-
-def test_every_activity_of_every_port_is_offered() -> None:
-    promised = {
-        activity_name(method)
-        for port in classes(steadfleet_ports)
-        for _, method in inspect.getmembers(port, inspect.isfunction)
-        if hasattr(method, "__temporal_activity_definition")
-    }
-    offered = {
-        activity_name(activity)
-        for adapter in adapters(Settings.from_env({}), LOCAL)
-        for activity in register(adapter)
-    }
-
-    assert promised
-    assert offered == promised
 
 
 def test_the_task_queue_is_the_one_that_the_command_line_uses() -> None:

@@ -12,6 +12,7 @@ def test_without_settings_the_defaults_hold() -> None:
     settings = Settings.from_env({})
 
     assert settings.bucket == "steadfleet-plans"
+    assert settings.lease_term == timedelta(minutes=15)
     assert settings.worker.health_address is None
 
 
@@ -37,6 +38,12 @@ def test_a_bucket_that_is_no_bucket_is_refused(bucket: str) -> None:
         WorkerConfigError, match=f"STEADFLEET_BUCKET={bucket}: expected the name of an S3 bucket"
     ):
         Settings.from_env({"STEADFLEET_BUCKET": bucket})
+
+
+@pytest.mark.parametrize("term", ["0s", "soon", "15"])
+def test_a_lease_that_holds_for_no_time_is_refused(term: str) -> None:
+    with pytest.raises(WorkerConfigError, match=r"STEADFLEET_LEASE_TERM=.*expected"):
+        Settings.from_env({"STEADFLEET_LEASE_TERM": term})
 
 
 def test_a_connection_that_cannot_be_right_is_refused() -> None:

@@ -4,19 +4,18 @@ import os
 from collections.abc import Mapping
 from typing import NoReturn
 
-from botocore.exceptions import BotoCoreError
-from temporalio import activity
-
+from steadfleet_activities.configuring import aws_configured
 from steadfleet_activities.fleet.aws import AwsFleet
 from steadfleet_activities.fleet.clients import Aws
 from steadfleet_activities.fleet.reservation import TemporalReservations
 from steadfleet_activities.image.attesting.verifier import ImageVerifier
 from steadfleet_activities.image.clients import AwsRegions
-from steadfleet_core.errors import SteadfleetError
-from steadfleet_durable import WorkerConfigError, register, run_service, serve
+from steadfleet_activities.janitor.leases import TemporalLeases
+from steadfleet_durable import register, run_service, serve
 from steadfleet_patch_campaign.settings import Settings
 from steadfleet_ports.fleet import Fleet
-from steadfleet_ports.reservation import Claim, Grant, Reservations
+from steadfleet_ports.lease import Leases
+from steadfleet_ports.reservation import Reservations
 from steadfleet_workflows.campaign import PatchCampaign
 from steadfleet_workflows.fleet import FleetReservation
 from steadfleet_workflows.inspection import FleetInspection
@@ -44,32 +43,15 @@ async def work() -> None:
     )
 
 
-def adapters(settings: Settings, env: Mapping[str, str] | None = None) -> tuple[Fleet, Reservations]:
+def adapters(settings: Settings, env: Mapping[str, str] | None = None) -> tuple[Fleet, Reservations, Leases]:
     """Build what stands behind the ports; AWS's own variables say which account and region.
 
     Raises `WorkerConfigError`, also where no trust policy says which images may be used.
     """
-    try:
-        aws = Aws.from_environment(env, slots=settings.worker.max_concurrent_activities)
-        regions = AwsRegions.from_environment(env, slots=settings.worker.max_concurrent_activities)
-    except SteadfleetError as error:
-        raise WorkerConfigError(f"AWS: {error}") from error
-    except (BotoCoreError, ValueError) as error:  # an endpoint that is no URL is a ValueError
-        raise WorkerConfigError(
-            f"AWS: {error}; expected AWS's own variables: a profile that exists, and AWS_ENDPOINT_URL only"
-            " for a local cloud"
-        ) from error
-    verifier = ImageVerifier.from_environment(regions, os.environ if env is None else env)
-    return AwsFleet(aws, settings.bucket, verifier=verifier), WorkerReservations()
-
-
-class WorkerReservations(Reservations):
-    """Ask through the worker's own connection, which is there only once an activity runs."""
-
-    @activity.defn
-    async def reserve_fleet(self, claim: Claim) -> Grant:
-        return await TemporalReservations(activity.client()).reserve_fleet(claim)
-
-    @activity.defn
-    async def release_fleet(self, claim: Claim) -> None:
-        await TemporalReservations(activity.client()).release_fleet(claim)
+    given = os.environ if env is None else env
+    slots = settings.worker.max_concurrent_activities
+    with aws_configured():
+        aws = Aws.from_environment(given, slots=slots)
+        verifier = ImageVerifier.from_environment(AwsRegions.from_environment(given, slots=slots), given)
+    fleet = AwsFleet(aws, settings.bucket, verifier=verifier)
+    return fleet, TemporalReservations(), TemporalLeases(region=aws.region, term=settings.lease_term)

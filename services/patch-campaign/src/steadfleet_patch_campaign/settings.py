@@ -1,15 +1,13 @@
 """What an operator may set for this worker: read and checked before anything is touched."""
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Self
 
-from steadfleet_durable import WorkerConfigError, WorkerSettings, connection_config
-
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_DEFAULT_BUCKET = "steadfleet-plans"
+from steadfleet_activities.configuring import lease_term, plans_bucket
+from steadfleet_durable import WorkerSettings, connection_config
 
 
 @dataclass(frozen=True)
@@ -18,19 +16,12 @@ class Settings:
 
     worker: WorkerSettings
     bucket: str
+    lease_term: timedelta
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
         given = {name: value for name, value in (os.environ if env is None else env).items() if value}
         connection_config(env=given)
-        return cls(worker=WorkerSettings.from_env(given), bucket=_bucket(given))
-
-
-def _bucket(env: Mapping[str, str]) -> str:
-    said = env.get("STEADFLEET_BUCKET", _DEFAULT_BUCKET)
-    if not _BUCKET.fullmatch(said):
-        raise WorkerConfigError(
-            f"STEADFLEET_BUCKET={said}: expected the name of an S3 bucket, where plans are stored: 3 to 63"
-            " lower-case letters, digits, dots and dashes"
+        return cls(
+            worker=WorkerSettings.from_env(given), bucket=plans_bucket(given), lease_term=lease_term(given)
         )
-    return said
