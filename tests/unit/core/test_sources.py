@@ -173,16 +173,16 @@ def test_too_many_files_are_refused(tmp_path: Path) -> None:
         unpack(many, tmp_path)
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"no archive",
-        gzip.compress(b"no tar"),
-        archive((tarfile.TarInfo("a"), b"x" * 9000))[:-20],
-        archive((tarfile.TarInfo("a"), b""), (tarfile.TarInfo("a/b"), b"")),
-    ],
-)
-def test_what_is_no_archive_is_refused(content: bytes, tmp_path: Path) -> None:
+NO_ARCHIVES = {
+    "nothing": b"",
+    "text": b"no archive",
+    "no tar": gzip.compress(b"no tar"),
+    "cut off": archive((tarfile.TarInfo("a"), b"x" * 9000))[:-20],
+    "file and folder": archive((tarfile.TarInfo("a"), b""), (tarfile.TarInfo("a/b"), b"")),
+}
+
+
+@pytest.mark.parametrize("name", NO_ARCHIVES)
+def test_what_is_no_archive_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match="cannot be unpacked"):
-        unpack(content, tmp_path)
+        unpack(NO_ARCHIVES[name], tmp_path)

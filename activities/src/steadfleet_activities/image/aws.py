@@ -1,13 +1,13 @@
 """Golden images as AMIs: built in the home region, and copied to others."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError, ClientError
 from temporalio.exceptions import ApplicationError
 
+from steadfleet_activities.fleet.errors import UNCLEAR
 from steadfleet_activities.image import tags
 from steadfleet_activities.image.access import Access, Doors
 from steadfleet_activities.image.amis import Ami, Amis
@@ -94,11 +94,16 @@ class AwsImages(ImagePlatform):
             access = await unbroken(self._doors.open, order.build, network)
             yield self._site(order.build, network, access, _key_file(access, scratch))
         except BaseException:
-            # What cannot go yet, for a machine of packer's still holds it, goes with the undo.
-            with suppress(ApplicationError, ClientError, BotoCoreError):
-                await self._residue.remove_rest(run, patience=timedelta())
+            await self._try_to_close(run)
             raise
         await self._residue.remove_rest(run)
+
+    async def _try_to_close(self, run: str) -> None:
+        """Close what can be closed now: what a machine of packer's still holds goes with the undo."""
+        try:
+            await self._residue.remove_rest(run, patience=timedelta())
+        except (ApplicationError, *UNCLEAR) as error:
+            _log.warning("left to the undo of the build", run=run, error=str(error))
 
     def _site(self, build: Build, network: Network, access: Access, key_file: Path) -> Site:
         variables = {

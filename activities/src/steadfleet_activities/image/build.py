@@ -83,7 +83,8 @@ class Builds:
     @asynccontextmanager
     async def _folder(self) -> AsyncIterator[Path]:
         """Give a folder for this try alone: it will hold the key to a machine."""
-        folder = Path(await unbroken(tempfile.mkdtemp, prefix="steadfleet-build-", dir=self._scratch))
+        # Not in a thread: a cancellation would come between its making and our knowing it.
+        folder = Path(tempfile.mkdtemp(prefix="steadfleet-build-", dir=self._scratch))
         try:
             yield folder
         finally:

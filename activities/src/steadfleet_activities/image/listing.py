@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 from botocore.exceptions import ClientError
 
+from steadfleet_activities.configuring import ATTESTATIONS
 from steadfleet_activities.fleet.errors import code_of
 from steadfleet_activities.image import tags
 from steadfleet_activities.image.amis import Ami, Amis
 from steadfleet_activities.image.clients import AwsRegions
 from steadfleet_ports.image import ListedImage
 
-BUNDLES = "steadfleet-attestations"
+BUNDLES = ATTESTATIONS
 
 
 class Listings:

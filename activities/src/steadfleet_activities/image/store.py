@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from steadfleet_activities.configuring import PLANS
 from steadfleet_activities.objects import Objects, Words, hex_of
 from steadfleet_core.model import Digest, digest_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-BUCKET = "steadfleet-plans"
+BUCKET = PLANS
 
 
 @dataclass(frozen=True)
