@@ -11,6 +11,7 @@ from temporalio.testing import WorkflowEnvironment
 from fakes.images import IMAGE_QUEUE, World, image_workers
 from steadfleet_core.image.channel import ChannelStatus, Promotion, PromotionReceipt, PromotionVerb
 from steadfleet_core.image.golden import Channel
+from steadfleet_core.image.order import Platform
 from steadfleet_ports.channel import channel_id
 from steadfleet_workflows.channel import ImageChannel
 
@@ -98,7 +99,7 @@ async def test_production_waits_for_another_person(dev_server: WorkflowEnvironme
     assert (asked.moved, asked.waiting, again.moved) == (False, True, False)
     assert waiting.version == ""
     assert approved.moved
-    assert status.history[0].approved_by == ("bob",)
+    assert (status.history[0].by, status.history[0].approved_by) == ("ann", ("bob",))
 
 
 async def test_an_approval_counts_for_the_version_that_was_read(dev_server: WorkflowEnvironment) -> None:
@@ -134,3 +135,20 @@ async def test_there_is_one_way_back(dev_server: WorkflowEnvironment, version: s
 
     assert not refused.moved
     assert reason in refused.reasons[0]
+
+
+async def test_a_rollback_is_verified_where_the_version_before_was(dev_server: WorkflowEnvironment) -> None:
+    world = World()
+    async with pointing(dev_server, world, Channel.STAGING) as pointer:
+        await pointer.promote("1.0.0", places=("host/repo", "other/repo"), platform=Platform.DOCKER)
+        await pointer.promote("1.1.0")
+        world.calls.clear()
+        back = await pointer.roll_back()
+        status = await pointer.status()
+
+    assert back.moved
+    assert (status.history[0].platform, status.history[0].places) == (
+        Platform.DOCKER,
+        ("host/repo", "other/repo"),
+    )
+    assert world.calls.count("verify") == 2

@@ -13,6 +13,7 @@ from steadfleet_core.image.channel import (
     PromotionVerb,
     assign,
     consider,
+    located,
     objection,
     target_of,
 )
@@ -46,6 +47,7 @@ class ImageChannel:
     async def promote(self, promotion: Promotion) -> PromotionReceipt:
         """Verify, then move, or wait for approvals; one at a time. What is refused is answered, with why."""
         async with self._moving:
+            promotion = located(self.held, promotion)
             problem = objection(self.held, promotion)
             if problem is not None:
                 return self._refused(promotion, problem)
@@ -75,7 +77,9 @@ class ImageChannel:
         version = target_of(self.held, promotion)
         problems: list[str] = []
         for place in promotion.places or ("",):
-            reference = ImageReference(family=self.held.family, version=version, place=place)
+            reference = ImageReference(
+                platform=promotion.platform, family=self.held.family, version=version, place=place
+            )
             demand = tuple(RULES[self.held.channel].demands)
             try:
                 decision: ImageDecision = await workflow.execute_activity_method(

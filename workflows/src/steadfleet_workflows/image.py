@@ -144,6 +144,7 @@ class GoldenImage(Publishing):
             version=self.order.image.version,
             by=self.order.requested_by,
             reason=f"published by {workflow.info().workflow_id}",
+            platform=self._resolved().platform,
             places=tuple(one.name for one in self.places.values() if one.state is PlaceState.RELEASED),
         )
         try:

@@ -41,7 +41,8 @@ class Publishing(ImageShown):
         for region in self._regions():
             publication = self._publication(built, region)
             saga.compensate_with(Images.withdraw_image, publication)
-            saga.compensate_with(Signer.retract_attestations, publication, task_queue=SIGNER_QUEUE)
+            if self.spec.gates.signature:
+                saga.compensate_with(Signer.retract_attestations, publication, task_queue=SIGNER_QUEUE)
             self._note(Place(name=region.name, required=region.required), PlaceState.WAITING)
         while True:
             self._enter(ImageState.PUBLISHING)
@@ -110,9 +111,10 @@ class Publishing(ImageShown):
     async def _withdraw(self, publication: Publication) -> None:
         """Leave no half copy where the image failed to arrive."""
         try:
-            await workflow.execute_activity_method(
-                Signer.retract_attestations, publication, **on_queue(UNDO, SIGNER_QUEUE)
-            )
+            if self.spec.gates.signature:
+                await workflow.execute_activity_method(
+                    Signer.retract_attestations, publication, **on_queue(UNDO, SIGNER_QUEUE)
+                )
             await workflow.execute_activity_method(Images.withdraw_image, publication, **UNDO)
         except ActivityError as error:
             if is_cancelled_exception(error):

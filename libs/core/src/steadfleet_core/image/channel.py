@@ -7,6 +7,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from steadfleet_core.image.golden import Channel
+from steadfleet_core.image.order import Platform
 from steadfleet_core.model import Model
 
 
@@ -44,13 +45,16 @@ class Promotion(Model):
     expected: str | None = None
     by: str = Field(min_length=1)
     reason: str = ""
+    platform: Platform = Platform.AWS
     places: tuple[str, ...] = ()
 
 
 class Assignment(Model):
-    """One entry of a channel's history."""
+    """One entry of a channel's history; `by` asked for it, and it was verified at `places`."""
 
     version: str
+    platform: Platform = Platform.AWS
+    places: tuple[str, ...] = ()
     by: str
     approved_by: tuple[str, ...] = ()
     reason: str = ""
@@ -102,7 +106,20 @@ def target_of(status: ChannelStatus, promotion: Promotion) -> str:
     """Return the version that is meant: a rollback's is the one that the channel stood at before."""
     if promotion.verb is PromotionVerb.PROMOTE:
         return promotion.version
-    return next((one.version for one in status.history if one.version != status.version), "")
+    before = _before(status)
+    return before.version if before else ""
+
+
+def located(status: ChannelStatus, promotion: Promotion) -> Promotion:
+    """Complete a rollback by where the version before was verified, unless it says itself."""
+    before = _before(status)
+    if promotion.verb is PromotionVerb.PROMOTE or promotion.places or before is None:
+        return promotion
+    return promotion.model_copy(update={"platform": before.platform, "places": before.places})
+
+
+def _before(status: ChannelStatus) -> Assignment | None:
+    return next((one for one in status.history if one.version != status.version), None)
 
 
 def objection(status: ChannelStatus, promotion: Promotion) -> str | None:
@@ -125,12 +142,15 @@ def objection(status: ChannelStatus, promotion: Promotion) -> str | None:
 def assign(
     status: ChannelStatus, promotion: Promotion, approved_by: tuple[str, ...], at: datetime
 ) -> ChannelStatus:
-    """Move the channel, and remember it."""
+    """Move the channel, and remember who asked for it: who approved it is another."""
+    asked = status.proposal if approved_by else None
     entry = Assignment(
         version=target_of(status, promotion),
-        by=promotion.by,
+        platform=promotion.platform,
+        places=promotion.places,
+        by=asked.by if asked else promotion.by,
         approved_by=approved_by,
-        reason=promotion.reason,
+        reason=asked.reason if asked else promotion.reason,
         verb=promotion.verb,
         at=at,
     )

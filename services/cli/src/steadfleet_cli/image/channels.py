@@ -15,19 +15,20 @@ from steadfleet_ports.channel_calls import PATIENCE, promote
 
 async def move(client: Client, promotion: Promotion) -> PromotionReceipt:
     if promotion.verb is PromotionVerb.PROMOTE and not promotion.places:
-        released = await _released_at(client, promotion.family, promotion.version)
-        promotion = promotion.model_copy(update={"places": released})
+        released = await _released(client, promotion.family, promotion.version)
+        promotion = promotion.model_copy(update=released)
     order = promote(client, promotion, IMAGES.task_queue)
     return await answered(client, order, IMAGES, PATIENCE)
 
 
-async def _released_at(client: Client, family: str, version: str) -> tuple[str, ...]:
-    """Name the places where the build says that it released the version, while Temporal knows it."""
+async def _released(client: Client, family: str, version: str) -> dict[str, object]:
+    """Say where the build released the version, and on which platform, while Temporal knows it."""
     execution = await describe(client, workflow_id(family, version))
     if execution is None or execution.status != COMPLETED:
-        return ()
-    report = await image_handle(client, family, version, execution.run_id).result()
-    return tuple(place.name for place in report.status.places if place.state is PlaceState.RELEASED)
+        return {}
+    status = (await image_handle(client, family, version, execution.run_id).result()).status
+    places = tuple(place.name for place in status.places if place.state is PlaceState.RELEASED)
+    return {"places": places, **({"platform": status.platform} if status.platform else {})}
 
 
 def receipt_text(promotion: Promotion, receipt: PromotionReceipt) -> str:
