@@ -11,7 +11,7 @@ from python_on_whales import DockerClient, Image
 from python_on_whales.exceptions import NoSuchContainer, NoSuchImage
 
 from steadfleet_activities.image import tags
-from steadfleet_activities.image.oci import Manifest, Registries, Repository
+from steadfleet_activities.image.oci import Manifest, Registries, Repository, passing_tag
 from steadfleet_activities.image.platforms import ImagePlatform, Say, Site
 from steadfleet_activities.objects import hex_of
 from steadfleet_core.errors import RefusedError
@@ -119,13 +119,13 @@ class DockerImages(ImagePlatform):
         return PublishedCopy(place=place, id=f"{repository}@{manifest.digest}")
 
     def _pushed(self, publication: Publication, repository: Repository) -> Manifest:
-        reference = f"{repository}:{_passing(publication.build)}"
+        reference = f"{repository}:{passing_tag(publication.build)}"
         self._engine.image.tag(publication.image.id, reference)
         try:
             self._engine.image.push(reference, quiet=True)
         finally:
             self._forget(reference)
-        found = self._registries.manifest(repository, _passing(publication.build))
+        found = self._registries.manifest(repository, passing_tag(publication.build))
         if found is None:
             raise RefusedError(f"{reference} was pushed, and the registry does not have it: look at its log")
         return found
@@ -136,7 +136,7 @@ class DockerImages(ImagePlatform):
 
     def _withdraw(self, publication: Publication) -> None:
         repository = Repository.of(publication.place.name, publication.build.family)
-        found = self._registries.manifest(repository, _passing(publication.build))
+        found = self._registries.manifest(repository, passing_tag(publication.build))
         if found is not None:
             self._registries.delete(repository, found.digest)
 
@@ -200,11 +200,6 @@ def _labelled(run: str) -> tuple[Literal["label"], str]:
 
 def _name(family: str, version: str) -> str:
     return f"{_OURS}{family}:{version}"
-
-
-def _passing(build: Build) -> str:
-    """Name the copy at a registry until it is released: nobody looks for this."""
-    return f"{build.version}-{_tail(build)}"
 
 
 def _tail(build: Build) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 
 from steadfleet_core.errors import RefusedError
+from steadfleet_core.image.order import Build
 from steadfleet_core.model import Digest, digest_of
 
 _MANIFESTS = (
@@ -25,6 +26,8 @@ _MANIFESTS = (
     "application/vnd.docker.distribution.manifest.list.v2+json"
 )
 _TIME_LIMIT = 30.0
+MOST_MANIFEST_BYTES = 4 * 2**20
+"""The distribution specification's own limit."""
 _LOCAL = re.compile(r"(localhost|127\.[0-9.]+)(:[0-9]+)?")
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 
@@ -60,6 +63,11 @@ class Manifest:
         return digest_of(self.content)
 
 
+def passing_tag(build: Build) -> str:
+    """Name a copy at a registry until it is released: nobody looks for this."""
+    return f"{build.version}-{build.run.rsplit('-', 1)[-1]}"
+
+
 class Registries:
     """Speaks HTTPS, and plain HTTP with this machine's own registries only. Blocks."""
 
@@ -68,19 +76,23 @@ class Registries:
 
     def manifest(self, repository: Repository, reference: str) -> Manifest | None:
         """Fetch a manifest by tag or digest; None if there is none."""
-        answer = self._ask("GET", repository, reference, {"Accept": _MANIFESTS})
+        answer = self.ask("GET", repository, f"manifests/{reference}", {"Accept": _MANIFESTS})
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
         answer.raise_for_status()
         return Manifest(answer.content, answer.headers["content-type"])
 
     def tag(self, repository: Repository, manifest: Manifest, tag: str) -> None:
-        answer = self._ask("PUT", repository, tag, {"Content-Type": manifest.media_type}, manifest.content)
-        answer.raise_for_status()
+        self.put(repository, manifest, tag).raise_for_status()
+
+    def put(self, repository: Repository, manifest: Manifest, reference: str) -> httpx.Response:
+        """Send a manifest, under a tag or its digest."""
+        headers = {"Content-Type": manifest.media_type}
+        return self.ask("PUT", repository, f"manifests/{reference}", headers, manifest.content)
 
     def delete(self, repository: Repository, digest: Digest) -> None:
         """Delete a manifest with all its tags; safe when there is none."""
-        answer = self._ask("DELETE", repository, digest)
+        answer = self.ask("DELETE", repository, f"manifests/{digest}")
         if answer.status_code in {httpx.codes.METHOD_NOT_ALLOWED, httpx.codes.BAD_REQUEST}:
             raise RefusedError(
                 f"registry {repository.host} allows no deletion: delete {repository}@{digest} by hand"
@@ -88,24 +100,31 @@ class Registries:
         if answer.status_code != httpx.codes.NOT_FOUND:
             answer.raise_for_status()
 
-    def _ask(
+    def ask(
         self,
         method: str,
         repository: Repository,
-        reference: str,
+        path: str,
         headers: Mapping[str, str] | None = None,
         content: bytes | None = None,
+        *,
+        most: int = MOST_MANIFEST_BYTES,
     ) -> httpx.Response:
+        """Ask below the repository, or for an absolute path at the same registry; `most` bytes are read."""
         scheme = "http" if _LOCAL.fullmatch(repository.host) else "https"
-        url = f"{scheme}://{repository.host}/v2/{repository.name}/manifests/{reference}"
+        below = path if path.startswith("/") else f"/v2/{repository.name}/{path}"
+        headers = {**(headers or {}), "Accept-Encoding": "identity"}
         login = self._login(repository.host)
-        with httpx.Client(timeout=_TIME_LIMIT) as client:
-            answer = client.request(method, url, headers=headers, content=content)
+        # Blobs lie elsewhere at many registries; httpx gives no password to where it is sent on.
+        with httpx.Client(timeout=_TIME_LIMIT, follow_redirects=method == "GET") as client:
+            request = client.build_request(
+                method, f"{scheme}://{repository.host}{below}", headers=headers, content=content
+            )
+            answer = _bounded(client, request, most)
             challenge = answer.headers.get("www-authenticate", "")
             if answer.status_code == httpx.codes.UNAUTHORIZED and challenge:
-                authorization = _authorization(client, challenge, login)
-                headers = {**(headers or {}), "Authorization": authorization}
-                answer = client.request(method, url, headers=headers, content=content)
+                request.headers["Authorization"] = _authorization(client, challenge, login)
+                answer = _bounded(client, request, most)
         return answer
 
     def _login(self, host: str) -> tuple[str, str] | None:
@@ -124,6 +143,22 @@ class Registries:
             return None
         user, _, password = base64.b64decode(said).decode().partition(":")
         return user, password
+
+
+def _bounded(client: httpx.Client, request: httpx.Request, most: int) -> httpx.Response:
+    """Send it, and read no more of the answer than that: a registry may be anybody's."""
+    answer = client.send(request, stream=True)
+    try:
+        content = b""
+        for chunk in answer.iter_raw():
+            content += chunk
+            if len(content) > most:
+                raise RefusedError(
+                    f"{request.url} answers with more than {most} bytes: nothing of it is read"
+                )
+    finally:
+        answer.close()
+    return httpx.Response(answer.status_code, headers=answer.headers, content=content, request=answer.request)
 
 
 def _helped(helper: str, host: str) -> tuple[str, str] | None:
