@@ -169,7 +169,7 @@ async def _worker(client: "Client", env: Mapping[str, str], name: str, needed: S
     for deployment in sorted(deployments):
         if problem := await deployment_problem(client, deployment):
             return Finding(name, Standing.MISSING, "polls, but is given no new work", problem)
-    return Finding(name, Standing.OK, f"{', '.join(sorted(p.identity for p in pollers))} on {queue}")
+    return Finding(name, Standing.OK, f"{', '.join(sorted({p.identity for p in pollers}))} on {queue}")
 
 
 def _cloud(env: Mapping[str, str], source: str) -> Iterator[Finding]:

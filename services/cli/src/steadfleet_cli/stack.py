@@ -77,7 +77,7 @@ def _address_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def up(run_dir: Path, *, free_ports: bool, only: tuple[str, ...], output: str, **given: Any) -> None:
     """Start the engine, the local cloud and the worker on this machine.
 
-    What already runs stays. What a campaign changes here are processes of this machine: no cloud
+    What already runs stays. What a campaign changes here are machines of this computer: no cloud
     account is touched.
     """
     folder = run_dir.absolute()
@@ -198,7 +198,7 @@ def _write(folder: Path, addresses: Addresses) -> None:
 def _tell(processes: Processes, addresses: Addresses, running: set[str]) -> None:
     where = {
         "engine": f"{addresses.environment['TEMPORAL_ADDRESS']}, web UI {addresses.ui_url}",
-        "cloud": f"{addresses.cloud_url} (local: processes of this machine, not AWS)",
+        "cloud": f"{addresses.cloud_url} (local: {addresses.machines} machines of this computer, not AWS)",
     }
     for number, name in enumerate(WORKERS):
         ready = f"http://{LOOPBACK}:{addresses.health + number}/readyz"
