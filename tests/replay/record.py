@@ -113,14 +113,14 @@ async def _histories(env: WorkflowEnvironment, campaign: Campaign) -> AsyncItera
         workflow = env.client.get_workflow_handle(name)
         with suppress(RPCError):  # this scenario has no such workflow
             history = await workflow.fetch_history()
-            yield workflow.id, _scrubbed(json.loads(history.to_json()))
+            yield workflow.id, scrubbed(json.loads(history.to_json()))
 
 
-def _scrubbed(value: Any) -> Any:
+def scrubbed(value: Any) -> Any:
     """Leave out stack traces: they name files of the machine that recorded."""
     if isinstance(value, dict):
-        return {key: _scrubbed(part) for key, part in value.items() if key != "stackTrace"}
-    return [_scrubbed(part) for part in value] if isinstance(value, list) else value
+        return {key: scrubbed(part) for key, part in value.items() if key != "stackTrace"}
+    return [scrubbed(part) for part in value] if isinstance(value, list) else value
 
 
 async def main(names: list[str]) -> None:
