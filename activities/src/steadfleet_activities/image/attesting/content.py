@@ -46,8 +46,9 @@ class _Listing:
 
 async def content_of(ebs: "EBSClient", disks: Sequence[Disk], say: Say) -> Digest:
     """Read every stored block of the disks, several at a time."""
-    listings = [await unbroken(_listed, ebs, disk) for disk in sorted(disks, key=lambda disk: disk.device)]
-    reading = _Reading(ebs, say, sum(len(listing.blocks) for listing in listings))
+    reading = _Reading(ebs, say)
+    ordered = sorted(disks, key=lambda disk: disk.device)
+    listings = [await unbroken(reading.listed, disk) for disk in ordered]
     content = hashlib.sha256(f"{CONTENT_TYPE}\n".encode())
     for listing in listings:
         content.update(_heading(listing))
@@ -60,8 +61,25 @@ async def content_of(ebs: "EBSClient", disks: Sequence[Disk], say: Say) -> Diges
 class _Reading:
     ebs: "EBSClient"
     say: Say
-    total: int
+    total: int = field(default=0, init=False)
     done: int = field(default=0, init=False)
+
+    def listed(self, disk: Disk) -> _Listing:
+        blocks: list[BlockTypeDef] = []
+        sizes: set[tuple[int, int]] = set()
+        following: dict[str, Any] = {}
+        while True:
+            page = self.ebs.list_snapshot_blocks(SnapshotId=disk.snapshot, MaxResults=_PAGE, **following)
+            blocks += page["Blocks"]
+            sizes.add((page["BlockSize"], page["VolumeSize"]))
+            if not page.get("NextToken"):
+                break
+            following = {"NextToken": page["NextToken"]}
+        if len(sizes) != 1 or len({block["BlockIndex"] for block in blocks}) != len(blocks):
+            raise _damaged(disk, "lists a block twice, or sizes that differ from page to page")
+        ((block_size, volume_size),) = sizes
+        self.total += len(blocks)
+        return _Listing(disk, block_size, volume_size, tuple(blocks))
 
     async def digests(self, listing: _Listing) -> dict[int, bytes]:
         """Return the digest of each block that is not all zeros."""
@@ -78,11 +96,23 @@ class _Reading:
 
     async def _work(self, listing: _Listing, left: "Iterator[BlockTypeDef]", found: dict[int, bytes]) -> None:
         for block in left:
-            digest = await unbroken(_digest, self.ebs, listing, block)
+            digest = await unbroken(self._digest, listing, block)
             if digest is not None:
                 found[block["BlockIndex"]] = digest
             self.done += 1
             self.say(f"block {self.done} of {self.total}")
+
+    def _digest(self, listing: _Listing, block: "BlockTypeDef") -> bytes | None:
+        """Return a block's digest, or None if it is all zeros; what arrived must be what was sent."""
+        index = block["BlockIndex"]
+        answer = self.ebs.get_snapshot_block(
+            SnapshotId=listing.disk.snapshot, BlockIndex=index, BlockToken=block["BlockToken"]
+        )
+        data = answer["BlockData"].read()
+        digest = hashlib.sha256(data).digest()
+        if len(data) != listing.block_size or base64.b64encode(digest).decode() != answer["Checksum"]:
+            raise _damaged(listing.disk, f"block {index} is not what its checksum says")
+        return None if data == bytes(listing.block_size) else digest
 
 
 def _heading(listing: _Listing) -> bytes:
@@ -90,36 +120,6 @@ def _heading(listing: _Listing) -> bytes:
     if len(device.split()) != 1:
         raise RefusedError(f"a disk is called {device!r}: expected a device name without spaces")
     return f"disk {device} {listing.block_size} {listing.volume_size}\n".encode()
-
-
-def _listed(ebs: "EBSClient", disk: Disk) -> _Listing:
-    blocks: list[BlockTypeDef] = []
-    sizes: set[tuple[int, int]] = set()
-    following: dict[str, Any] = {}
-    while True:
-        page = ebs.list_snapshot_blocks(SnapshotId=disk.snapshot, MaxResults=_PAGE, **following)
-        blocks += page["Blocks"]
-        sizes.add((page["BlockSize"], page["VolumeSize"]))
-        if not page.get("NextToken"):
-            break
-        following = {"NextToken": page["NextToken"]}
-    if len(sizes) != 1 or len({block["BlockIndex"] for block in blocks}) != len(blocks):
-        raise _damaged(disk, "lists a block twice, or sizes that differ from page to page")
-    ((block_size, volume_size),) = sizes
-    return _Listing(disk, block_size, volume_size, tuple(blocks))
-
-
-def _digest(ebs: "EBSClient", listing: _Listing, block: "BlockTypeDef") -> bytes | None:
-    """Return a block's digest, or None if it is all zeros; what arrived must be what was sent."""
-    index = block["BlockIndex"]
-    answer = ebs.get_snapshot_block(
-        SnapshotId=listing.disk.snapshot, BlockIndex=index, BlockToken=block["BlockToken"]
-    )
-    data = answer["BlockData"].read()
-    digest = hashlib.sha256(data).digest()
-    if len(data) != listing.block_size or base64.b64encode(digest).decode() != answer["Checksum"]:
-        raise _damaged(listing.disk, f"block {index} is not what its checksum says")
-    return None if data == bytes(listing.block_size) else digest
 
 
 def _damaged(disk: Disk, how: str) -> ApplicationError:

@@ -104,6 +104,11 @@ def _spec(request: AttestationRequest) -> BuildSpec:
             "provenance must name every parameter of the build, and the request leaves them out: "
             "expected its spec"
         )
+    if request.spec.template != request.publication.build.template:
+        raise RefusedError(
+            f"the request says template {request.spec.template}, and the build was of "
+            f"{request.publication.build.template}: nothing is signed"
+        )
     return request.spec
 
 
