@@ -72,7 +72,9 @@ async def end_of(env: WorkflowEnvironment) -> Residue:
     for _ in range(24 * 60):
         described = await lease(env).describe()
         if described.status is not WorkflowExecutionStatus.RUNNING:
-            handle = env.client.get_workflow_handle_for(Lease.run, lease_id(RUN), run_id=described.run_id)
+            handle: Handle = env.client.get_workflow_handle(
+                lease_id(RUN), run_id=described.run_id, result_type=Residue
+            )
             return await handle.result()
         await env.sleep(timedelta(minutes=1))
     raise AssertionError("the lease did not end within a day")
