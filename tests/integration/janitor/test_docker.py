@@ -110,3 +110,23 @@ async def test_an_engine_that_does_not_answer_counts_as_left() -> None:
 def test_a_host_that_cannot_be_spoken_to_is_refused(host: str) -> None:
     with pytest.raises(RefusedError, match="expected unix:///path"):
         DockerEngine(host)
+
+
+async def test_an_image_that_was_released_is_no_residue_and_its_containers_are_somebodys_own(
+    engine: httpx.Client, run: str, tmp_path: Path
+) -> None:
+    planted = _plant(engine, run, tmp_path)
+    try:
+        for tag in ("1.4.2", "built-1-2-3-none"):
+            _ask(engine, "POST", f"/images/{run}/tag", params={"repo": f"steadfleet/{run}", "tag": tag})
+
+        swept = await _sweep(run)
+
+        assert {one.type for one in swept.removed} == {"network", "volume"}
+        assert swept.left == ()
+    finally:
+        _ask(engine, "DELETE", f"/images/steadfleet/{run}:1.4.2")
+        rest = await _sweep(run)
+    assert {one.type: one.id for one in rest.removed} == {
+        kind: planted[kind] for kind in ("container", "image")
+    }

@@ -11,6 +11,7 @@ from python_on_whales import DockerClient, Image
 from python_on_whales.exceptions import NoSuchContainer, NoSuchImage
 
 from steadfleet_activities.image import tags
+from steadfleet_activities.image.names import OURS, WHOLE, name_of, released_as
 from steadfleet_activities.image.oci import Manifest, Registries, Repository, passing_tag
 from steadfleet_activities.image.platforms import ImagePlatform, Say, Site
 from steadfleet_activities.objects import hex_of
@@ -22,9 +23,6 @@ from steadfleet_ports.image import ImageBuild, ListedImage, Publication, Publish
 
 ENGINE = "docker"
 """The place where OCI images are built: the engine of the worker."""
-
-_OURS = "steadfleet/"
-_WHOLE = re.compile(r"built-[0-9A-Za-z]+-(?P<began>[0-9]+)-(?P<ended>[0-9]+)-(?P<log>[0-9a-f]{64}|none)")
 
 
 class DockerImages(ImagePlatform):
@@ -59,8 +57,8 @@ class DockerImages(ImagePlatform):
         """Nothing but the template itself can hinder it."""
 
     async def released(self, family: str, version: str, places: Sequence[str]) -> str | None:
-        if await unbroken(self._find, _name(family, version)):
-            return f"{_name(family, version)} in the worker's engine"
+        if await unbroken(self._find, name_of(family, version)):
+            return f"{name_of(family, version)} in the worker's engine"
         for place in places:
             repository = Repository.of(place, family)
             if await unbroken(self._registries.manifest, repository, version):
@@ -70,7 +68,7 @@ class DockerImages(ImagePlatform):
     async def finished(self, build: Build) -> BuiltImage | None:
         for image in await unbroken(self._of_run, build.run):
             for name in image.repo_tags:
-                if whole := _WHOLE.fullmatch(name.removeprefix(_name(build.family, ""))):
+                if whole := WHOLE.fullmatch(name.removeprefix(name_of(build.family, ""))):
                     return _read(image.id, whole)
         return None
 
@@ -88,7 +86,7 @@ class DockerImages(ImagePlatform):
                 f"packer says that it built {built.id}, and the engine has no such image with the label "
                 f"{tags.RUN}={build.run}: the template must commit it with that label, from the variable run"
             )
-        self._engine.image.tag(image, _name(build.family, _whole(build, built)))
+        self._engine.image.tag(image, name_of(build.family, _whole(build, built)))
 
     async def discard(self, build: Build, say: Say) -> None:
         say("removing containers and images")
@@ -107,7 +105,7 @@ class DockerImages(ImagePlatform):
                 self._forget(image.id)
 
     def _is_released(self, image: Image, build: Build) -> bool:
-        return _name(build.family, build.version) in image.repo_tags
+        return name_of(build.family, build.version) in image.repo_tags
 
     async def publish(self, publication: Publication, token: str, say: Say) -> PublishedCopy:  # noqa: ARG002 - a push may be done twice
         place = publication.place.name
@@ -158,7 +156,7 @@ class DockerImages(ImagePlatform):
             self._registries.tag(repository, manifest, build.version)
 
     def _release_here(self, build: Build, image_id: str) -> None:
-        name = _name(build.family, build.version)
+        name = name_of(build.family, build.version)
         there = self._find(name)
         _refuse_other(name, there.id if there else None, image_id)
         self._engine.image.tag(image_id, name)
@@ -167,12 +165,12 @@ class DockerImages(ImagePlatform):
         return await unbroken(self._listed, family)
 
     def _listed(self, family: str) -> list[ListedImage]:
-        images = self._engine.image.list(f"{_OURS}{family}*" if family else f"{_OURS}*")
+        images = self._engine.image.list(f"{OURS}{family}*" if family else f"{OURS}*")
         found = []
         for image in images:
             for name in image.repo_tags:
-                of, _, version = name.removeprefix(_OURS).rpartition(":")
-                if name.startswith(_OURS) and family in {"", of} and not _WHOLE.fullmatch(version):
+                of, version = released_as(name) or ("", "")
+                if of and family in {"", of}:
                     found.append(
                         ListedImage(
                             family=of, version=version, place=ENGINE, id=image.id, created_at=image.created
@@ -196,10 +194,6 @@ class DockerImages(ImagePlatform):
 
 def _labelled(run: str) -> tuple[Literal["label"], str]:
     return "label", f"{tags.RUN}={run}"
-
-
-def _name(family: str, version: str) -> str:
-    return f"{_OURS}{family}:{version}"
 
 
 def _tail(build: Build) -> str:

@@ -140,7 +140,7 @@ def _unreachable(image: GoldenImage, platform: Platform, home: str) -> list[str]
         problems = ["spec.publish.regions: an OCI image goes to registries"] if publish.regions else []
         if publish.share_with:
             problems.append("spec.publish.shareWith: who may pull is said at the registry: remove it")
-        return problems
+        return [*problems, *_unprovable(image)]
     problems = ["spec.publish.registries: an AMI goes to regions"] if publish.registries else []
     if any(place.name == home and place.kms_key for place in publish.regions):
         problems.append(
@@ -148,6 +148,21 @@ def _unreachable(image: GoldenImage, platform: Platform, home: str) -> list[str]
             "copied: let the template encrypt its disks, in launch_block_device_mappings"
         )
     return problems
+
+
+def _unprovable(image: GoldenImage) -> list[str]:
+    """Say what an image that only an engine has cannot be: nobody else could verify it."""
+    if image.spec.publish.registries:
+        return []
+    wanted = {"gates.signature": image.spec.gates.signature, "publish.channel": image.spec.publish.channel}
+    return [
+        f"spec.{field}: the image would stay in the worker's engine, where nothing can be verified: name a "
+        f"registry in spec.publish.registries, or {remedy}"
+        for (field, said), remedy in zip(
+            wanted.items(), ("set it and spec.gates.provenance to false", "remove it"), strict=True
+        )
+        if said
+    ]
 
 
 def _nameless(preparation: BuildPreparation) -> list[str]:

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import httpx
 
+from steadfleet_activities.image.names import OURS, released_as
 from steadfleet_activities.janitor.scope import Kind, Scope, Thing, released
 from steadfleet_core.errors import RefusedError
 from steadfleet_ports.lease import Residue
@@ -59,7 +60,8 @@ class DockerEngine:
         return None
 
     def look(self, scope: Scope) -> list[Thing]:
-        return [thing for kind in _LISTS for thing in self._listed(kind, scope)]
+        kept = self._released()
+        return [thing for kind in _LISTS for thing in self._listed(kind, scope, kept)]
 
     def sweep(self, scope: Scope) -> Residue:
         before = self.look(scope)
@@ -68,7 +70,13 @@ class DockerEngine:
         left = tuple(thing.left(why.get(key) or "it does not go") for key, thing in after.items())
         return Residue(left=left, removed=tuple(one.left() for one in before if one.key not in after))
 
-    def _listed(self, kind: Kind, scope: Scope) -> Iterator[Thing]:
+    def _released(self) -> frozenset[str]:
+        """Name the images that can be found by family: by a name, for a label cannot be given later."""
+        answer = self._http.get("/images/json", params={"filters": json.dumps({"reference": [f"{OURS}*"]})})
+        answer.raise_for_status()
+        return frozenset(one["Id"] for one in answer.json() if any(map(released_as, one["RepoTags"] or ())))
+
+    def _listed(self, kind: Kind, scope: Scope, kept: frozenset[str]) -> Iterator[Thing]:
         path, items = _LISTS[kind]
         key, value = scope.tag
         label = f"{key}={value}" if value else key
@@ -76,6 +84,9 @@ class DockerEngine:
         answer = self._http.get(path, params={"filters": json.dumps({"label": [label]}), **stopped_too})
         answer.raise_for_status()
         for one in items(answer.json()):
+            # A container has its image's labels too: one of a released image is somebody's own.
+            if {one.get("Id"), one.get("ImageID")} & kept:
+                continue
             thing = Thing(PLACE, kind, one.get("Id") or one["Name"], _name(one), one.get("Labels") or {})
             if scope.takes(thing) and not released(thing):
                 yield thing

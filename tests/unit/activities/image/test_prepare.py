@@ -148,6 +148,7 @@ async def test_everything_that_the_platform_refuses_is_said(bench: Bench) -> Non
     publish = {
         "regions": [{"name": "eu-west-1"}],
         "shareWith": ["111122223333"],
+        "channel": "dev",
     }
 
     said = await bench.refused(contract(publish=publish, version="1.4.2-" + "x" * 128))
@@ -155,11 +156,21 @@ async def test_everything_that_the_platform_refuses_is_said(bench: Bench) -> Non
     assert [line.split(":")[0] for line in said.splitlines()] == [
         "spec.publish.regions",
         "spec.publish.shareWith",
-        said.splitlines()[2].split(":")[0],
+        "spec.gates.signature",
+        "spec.publish.channel",
+        said.splitlines()[4].split(":")[0],
         "there is no subnet",
         "there is no base",
     ]
-    assert "expected at most 128" in said.splitlines()[2]
+    assert "expected at most 128" in said.splitlines()[4]
+
+
+async def test_image_that_only_the_engine_gets_needs_neither_signature_nor_channel(bench: Bench) -> None:
+    gates = {"signature": False, "provenance": False}
+
+    build = await bench.prepare(contract(publish={}, gates=gates))
+
+    assert build.region == "docker"
 
 
 async def test_version_that_is_released_already_is_refused(bench: Bench) -> None:
