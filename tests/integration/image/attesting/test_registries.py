@@ -128,6 +128,16 @@ async def test_strange_referrers_do_no_harm_and_are_left_when_ours_are_removed(h
     assert not (await harbour.verify(image)).allowed
 
 
+async def test_what_was_signed_for_a_released_image_stays(harbour: Harbour) -> None:
+    image = harbour.image()
+    await harbour.attest(harbour.request(image))
+    harbour.repository.tags[harbour.build().version] = image.partition("@")[2]
+
+    with pytest.raises(ApplicationError, match=r"is released as web@1\.4\.2: what was signed for it stays"):
+        await ActivityEnvironment().run(harbour.signer.retract_attestations, harbour.publication())
+    assert (await harbour.verify(image)).allowed
+
+
 async def test_there_may_be_nothing_to_retract(harbour: Harbour) -> None:
     await ActivityEnvironment().run(harbour.signer.retract_attestations, harbour.publication())
 

@@ -274,6 +274,15 @@ async def test_what_is_retracted_is_gone_and_nothing_else(studio: Studio) -> Non
     assert len(studio.keys(other)) == 1
 
 
+async def test_what_was_signed_for_a_released_image_stays(studio: Studio) -> None:
+    image = studio.image(**{tags.FAMILY: "web", tags.VERSION: "1.4.2"})
+    await studio.attest(studio.request(image))
+
+    with pytest.raises(ApplicationError, match=r"is released as web@1\.4\.2: what was signed for it stays"):
+        await ActivityEnvironment().run(studio.signer.retract_attestations, studio.publication(image))
+    assert len(studio.keys(image)) == 3
+
+
 async def test_there_may_be_nothing_to_retract(studio: Studio) -> None:
     await ActivityEnvironment().run(
         studio.signer.retract_attestations, studio.publication("ami-0123456789abcdef0", AWAY)

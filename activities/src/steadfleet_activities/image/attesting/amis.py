@@ -7,7 +7,13 @@ from botocore.exceptions import ClientError
 from steadfleet_activities.fleet.errors import code_of
 from steadfleet_activities.image import tags
 from steadfleet_activities.image.amis import Amis, read_tags
-from steadfleet_activities.image.attesting.artifacts import Artifacts, Measured, named, subject
+from steadfleet_activities.image.attesting.artifacts import (
+    Artifacts,
+    Measured,
+    named,
+    refuse_released,
+    subject,
+)
 from steadfleet_activities.image.attesting.content import content_of
 from steadfleet_activities.image.clients import AwsRegions
 from steadfleet_activities.image.platforms import Say
@@ -35,10 +41,13 @@ class AmiArtifacts(Artifacts):
         image_id = reference.id or await unbroken(self._released, reference, place)
         return PublishedCopy(place=place, id=image_id)
 
-    async def copy_of(self, publication: Publication) -> PublishedCopy | None:
+    async def copies_of(self, publication: Publication) -> list[PublishedCopy]:
         build, place = publication.build, publication.place.name
         found = await unbroken(Amis(self._regions.at(place)).of_run, build.run, build.image_name)
-        return next((PublishedCopy(place=place, id=ami.id) for ami in found), None)
+        for ami in found:
+            if ami.released:
+                refuse_released(PublishedCopy(place=place, id=ami.id), build)
+        return [PublishedCopy(place=place, id=ami.id) for ami in found]
 
     async def require_run(self, copy: PublishedCopy, build: Build) -> None:
         found = read_tags(await unbroken(self._described, copy))

@@ -27,8 +27,8 @@ class Artifacts(ABC):
         """Find the one copy that is meant, or refuse in words."""
 
     @abstractmethod
-    async def copy_of(self, publication: Publication) -> PublishedCopy | None:
-        """Find what the publication's run left at its place."""
+    async def copies_of(self, publication: Publication) -> list[PublishedCopy]:
+        """Find what the publication's run left at its place; refuse if it is released already."""
 
     @abstractmethod
     async def require_run(self, copy: PublishedCopy, build: Build) -> None:
@@ -45,6 +45,13 @@ def named(reference: ImageReference) -> str:
     if bool(reference.id) == golden or (reference.id and (reference.family or reference.version)):
         raise RefusedError("expected an image's id, or its family and version, and not both")
     return reference.id or f"{reference.family}@{reference.version}"
+
+
+def refuse_released(copy: PublishedCopy, build: Build) -> None:
+    raise RefusedError(
+        f"{copy.id} in {copy.place} is released as {build.family}@{build.version}: what was signed for it "
+        "stays"
+    )
 
 
 def digest_in(subject: Subject) -> Digest:

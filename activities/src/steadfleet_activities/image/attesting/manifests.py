@@ -3,7 +3,13 @@
 import json
 from typing import Any
 
-from steadfleet_activities.image.attesting.artifacts import Artifacts, Measured, named, subject
+from steadfleet_activities.image.attesting.artifacts import (
+    Artifacts,
+    Measured,
+    named,
+    refuse_released,
+    subject,
+)
 from steadfleet_activities.image.oci import Manifest, Registries, Repository, passing_tag
 from steadfleet_activities.image.platforms import Say
 from steadfleet_core.errors import RefusedError
@@ -35,13 +41,19 @@ class OciArtifacts(Artifacts):
             )
         return PublishedCopy(place=reference.place, id=f"{repository}@{found.digest}")
 
-    async def copy_of(self, publication: Publication) -> PublishedCopy | None:
+    async def copies_of(self, publication: Publication) -> list[PublishedCopy]:
         place, build = publication.place.name, publication.build
         if place == build.region:  # an image of the engine, which nothing was ever signed for
-            return None
+            return []
         repository = Repository.of(place, build.family)
         found = await unbroken(self._registries.manifest, repository, passing_tag(build))
-        return PublishedCopy(place=place, id=f"{repository}@{found.digest}") if found else None
+        if found is None:
+            return []
+        copy = PublishedCopy(place=place, id=f"{repository}@{found.digest}")
+        released = await unbroken(self._registries.manifest, repository, build.version)
+        if released is not None and released.digest == found.digest:
+            refuse_released(copy, build)
+        return [copy]
 
     async def require_run(self, copy: PublishedCopy, build: Build) -> None:
         repository, digest = located(copy.id)

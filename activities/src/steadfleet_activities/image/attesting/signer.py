@@ -54,8 +54,7 @@ class MeasuringSigner(Signer):
     async def retract_attestations(self, publication: Publication) -> None:
         with at_the_edge(f"removing the attestations of {publication.build.run}"):
             shelf = self._shelf(publication)
-            copy = await shelf.artifacts.copy_of(publication)
-            if copy is not None:
+            for copy in await shelf.artifacts.copies_of(publication):
                 await unbroken(shelf.attestations.remove, copy)
 
     async def _attest(self, request: AttestationRequest, say: Say) -> Attested:
