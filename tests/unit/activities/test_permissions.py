@@ -64,9 +64,19 @@ WORKERS = {
             "kms:Sign": "likewise",
         },
     ),
+    "janitor": Worker(
+        sources=("janitor/*.py",),
+        implied=dict.fromkeys(
+            (
+                "autoscaling:DescribeAutoScalingGroups",
+                "autoscaling:DeleteTags",
+                "autoscaling:ResumeProcesses",
+                "autoscaling:UpdateAutoScalingGroup",
+            ),
+            "a group is put back by fleet/holds.py",
+        ),
+    ),
 }
-# Whose policies are yet to be written: adding one to WORKERS takes its code from here.
-AWAITED = ("janitor/*.py",)
 
 
 def files(globs: tuple[str, ...]) -> set[Path]:
@@ -127,7 +137,7 @@ def test_every_policy_of_the_page_is_held_against_code() -> None:
 
 
 def test_every_call_belongs_to_a_worker() -> None:
-    known = {file for worker in WORKERS.values() for file in files(worker.sources)} | files(AWAITED)
+    known = {file for worker in WORKERS.values() for file in files(worker.sources)}
 
     assert {file for file in SOURCE.rglob("*.py") if list(calls(file))} <= known
 
