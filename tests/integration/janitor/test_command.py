@@ -87,8 +87,19 @@ def test_without_a_person_it_does_not_delete(site: Site) -> None:
     ran = run(site)
 
     assert ran.returncode == 3
-    assert "error: nobody is there to ask: say --yes to delete, or --dry-run to look only" in ran.stderr
+    assert (
+        ran.stderr == "error: nobody is there to ask\nnext: say --yes to delete, or --dry-run to look only\n"
+    )
     assert site.holdings() == before
+
+
+def test_an_error_is_a_document_on_request(site: Site) -> None:
+    site.plant(expires_in=EXPIRED)
+
+    ran = run(site, "--output", "json")
+
+    assert ran.returncode == 3
+    assert json.loads(ran.stderr)["error"] == "nobody is there to ask"
 
 
 def test_a_region_that_does_not_answer_is_not_called_clean(site: Site) -> None:

@@ -72,6 +72,7 @@ steadfleet = Script(
         "image": Entry("steadfleet_cli.main:image", "Build, verify and promote golden images."),
         "up": Entry("steadfleet_cli.stack:up", "Start engine, local cloud and worker on this machine."),
         "down": Entry("steadfleet_cli.stack:down", "Stop what `steadfleet up` started here."),
+        "sweep": Entry("steadfleet_cli.sweep:sweep", "Find and delete what runs left behind."),
         "doctor": Entry("steadfleet_cli.doctor:doctor", "Say what runs, what is missing, and how to get it."),
         "schema": Entry("steadfleet_cli.schema:schema", "Print the JSON Schema of a contract."),
         "completion": Entry("steadfleet_cli.completion:completion", "Print a shell's completion script."),

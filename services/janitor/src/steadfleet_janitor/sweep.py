@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
+from itertools import pairwise
 from typing import IO, Any
 
 import click
@@ -37,12 +38,20 @@ EPILOG = (
 
 
 class Problem(click.ClickException):
-    """What was wrong before anything was touched."""
+    """What was wrong before anything was touched, told as the other commands tell it."""
 
     exit_code = Exit.REFUSED
 
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(message)
+        self.advice = advice
+
     def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"error: {self.format_message()}", file=file, err=file is None)
+        if "--output=json" in sys.argv or ("--output", "json") in pairwise(sys.argv):
+            text = json.dumps({"error": self.message, "next": self.advice})
+        else:
+            text = f"error: {self.message}\nnext: {self.advice}"
+        click.echo(text, file=file, err=file is None)
 
 
 @dataclass(frozen=True)
@@ -103,7 +112,7 @@ def _janitor() -> AwsJanitor:
     try:
         return AwsJanitor.from_environment()
     except RefusedError as error:
-        raise Problem(str(error)) from error
+        raise Problem(str(error), "see docs/running.md") from error
 
 
 def _order(
@@ -123,7 +132,7 @@ def _order(
     try:
         return Order(scope, regions or (janitor.own_region(),), docker)
     except (RefusedError, BotoCoreError, ValueError) as error:
-        raise Problem(f"AWS: {error}") from error
+        raise Problem(f"AWS: {error}", "set AWS's own variables, or name a --region") from error
 
 
 def _time(said: str | None) -> datetime:
@@ -142,7 +151,7 @@ def _agreed(found: Residue, *, yes: bool, output: str) -> bool:
     if yes:
         return True
     if output == "json" or not sys.stdin.isatty():
-        raise Problem("nobody is there to ask: say --yes to delete, or --dry-run to look only")
+        raise Problem("nobody is there to ask", "say --yes to delete, or --dry-run to look only")
     return click.confirm(f"delete these {len(found.left)}?", default=False)
 
 
