@@ -1,4 +1,4 @@
-"""A whole stack whose worker and engine can be killed: real processes, a real fleet, one campaign."""
+"""A whole stack whose parts can be killed: real processes, a real fleet, one campaign."""
 
 import asyncio
 import subprocess
@@ -18,7 +18,8 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
 from receipt import Receipt, count_receipt
-from steadfleet_cli.parts import Addresses, Part, stack
+from steadfleet_cli.parts import BUCKETS, Addresses, Part, stack
+from steadfleet_cli.trust import make_trust
 from steadfleet_core.campaign.plan import CampaignOrder
 from steadfleet_core.campaign.policy import PatchPolicy
 from steadfleet_core.campaign.report import CampaignReport
@@ -76,11 +77,12 @@ class Killable:
 
 @dataclass
 class Stage:
-    """Engine and worker as processes, the cloud in ours; `order` starts the campaign."""
+    """Engine, worker and janitor as processes, the cloud in ours; `start` starts the campaign."""
 
     cloud: LocalCloud
     engine: Killable
     worker: Killable
+    janitor: Killable
     address: str
     hosts: int
     before: dict[str, Any]
@@ -125,30 +127,38 @@ class Stage:
 
 @asynccontextmanager
 async def staged(
-    folder: Path, hosts: int, *, worker: Path | None = None, client_tokens: bool = True
+    folder: Path, hosts: int, *, worker: Path | None = None, client_tokens: bool = True, **settings: str
 ) -> AsyncIterator[Stage]:
-    """Set the stage; `worker` names another program than the service, and its token is ours to ignore."""
+    """Set the stage; `worker` names another program than the service, and its token is ours to ignore.
+
+    `settings` are variables of worker and janitor.
+    """
     addresses = Addresses.free()
     with LocalCloud(state=folder / "cloud", probe_scale=0.1, client_tokens=client_tokens) as cloud:
         create_web(cloud, hosts)
         environment = {**addresses.environment, "AWS_ENDPOINT_URL": cloud.endpoint}
         environment |= {"STEADFLEET_HEARTBEAT_TIMEOUT": "2s", "STEADFLEET_MAX_HEARTBEAT_THROTTLE": "1s"}
-        engine_part, _, worker_part = stack(addresses, folder)
-        engine = Killable(engine_part, folder / "engine.log")
-        work = Killable(worker_part, folder / "worker.log", environment)
+        environment |= settings
+        make_trust(folder)
+        parts = {part.name: part for part in stack(addresses, folder)}
+        engine = Killable(parts["engine"], folder / "engine.log")
+        work = Killable(parts["worker"], folder / "worker.log", environment)
+        janitor = Killable(parts["janitor"], folder / "janitor.log", environment)
         if worker is not None:
-            work.part = Part("worker", (sys.executable, str(worker)), worker_part.env, {}, lambda: None)
+            work.part = Part("worker", (sys.executable, str(worker)), parts["worker"].env, {}, lambda: None)
         try:
             engine.start()
-            client = await connected(engine_part, addresses)
+            client = await connected(parts["engine"], addresses)
+            janitor.start()
             work.start()
             address = f"127.0.0.1:{addresses.engine}"
-            stage = Stage(cloud, engine, work, address, hosts, cloud.inventory(), client)
+            stage = Stage(cloud, engine, work, janitor, address, hosts, cloud.inventory(), client)
             yield stage
             if stage.nudging:
                 stage.nudging.cancel()
         finally:
             work.stop()
+            janitor.stop()
             engine.stop()
 
 
@@ -159,9 +169,10 @@ def create_web(cloud: LocalCloud, hosts: int) -> None:
         TargetGroupArn=made.target_group,
         Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "0"}],
     )
-    boto3.client("s3", **cloud.client_settings).create_bucket(
-        Bucket="steadfleet-plans", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
-    )
+    for bucket in BUCKETS:
+        boto3.client("s3", **cloud.client_settings).create_bucket(
+            Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
 
 
 async def connected(engine: Part, addresses: Addresses) -> Client:
@@ -193,6 +204,9 @@ def policy(image: str, **spec: Any) -> PatchPolicy:
     )
 
 
+_THE_JANITORS = {"DescribeVolumes", "DescribeSnapshots", "DescribeKeyPairs", "DescribeSecurityGroups"}
+"""Calls that no worker makes which changes hosts."""
+
 WHEN: tuple[Literal["before", "after"], ...] = ("before", "after")
 
 
@@ -216,6 +230,8 @@ class Crashes:
         faults.hold = self._crash  # type: ignore[method-assign]
 
     def _strike(self, call: Call) -> list[Fault]:
+        if call.action in _THE_JANITORS or "DryRun" in call.parameters:
+            return []
         key = _key(call)
         with self.lock:
             for when in WHEN:
