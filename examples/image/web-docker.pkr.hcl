@@ -35,6 +35,8 @@ source "docker" "web" {
   # The image would keep the build's own /bin/sh: an empty ENTRYPOINT does not take it away.
   changes = [
     "WORKDIR /opt/machine",
+    "ENV ADDRESS=0.0.0.0 PORT=8080",
+    "EXPOSE 8080",
     "ENTRYPOINT [\"/opt/machine/run\"]",
   ]
 }

@@ -92,6 +92,7 @@ class Yard:
                     "variables": variables,
                     "timeLimit": "5m",
                 },
+                "gates": {"signature": False, "provenance": False},
             },
         }
         image = GoldenImage.model_validate(contract)
