@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from datetime import UTC, datetime, timedelta
 
 from memory_fleet import MemoryFleet
 from raw import RawCampaign, RawShard, no_op
@@ -9,6 +10,7 @@ from temporalio import activity
 
 from steadfleet_durable import build_worker, connect, exit_now, register
 from steadfleet_durable.settings import WorkerSettings
+from steadfleet_ports.lease import LeaseOrder, Leases, LeaseState, LeaseStatus, Residue
 from steadfleet_ports.reservation import Claim, Grant, Reservations
 from steadfleet_workflows.campaign import PatchCampaign
 from steadfleet_workflows.shard import PatchShard
@@ -28,12 +30,31 @@ class GrantsAll(Reservations):
     async def release_fleet(self, claim: Claim) -> None: ...
 
 
+class LeasesForEver(Leases):
+    """No janitor: campaigns are measured, not what clears up after them."""
+
+    @activity.defn
+    async def open_lease(self, order: LeaseOrder) -> LeaseStatus:
+        term = timedelta(days=1)
+        return LeaseStatus(
+            run=order.sweep.run,
+            owner=order.owner,
+            term=term,
+            expires_at=datetime.now(UTC) + term,
+            state=LeaseState.HELD,
+        )
+
+    @activity.defn
+    async def close_lease(self, order: LeaseOrder) -> Residue:
+        return Residue()
+
+
 async def main() -> None:
     worker = build_worker(
         await connect(),
         task_queue=TASK_QUEUE,
         workflows=[PatchCampaign, PatchWave, PatchShard, RawCampaign, RawShard],
-        activities=[*register(MemoryFleet()), *register(GrantsAll()), no_op],
+        activities=[*register(MemoryFleet()), *register(GrantsAll()), *register(LeasesForEver()), no_op],
         settings=WorkerSettings(max_concurrent_activities=200),
     )
     async with worker:
