@@ -42,8 +42,8 @@ check: setup  ## format, lint, types, imports, lock: what must be clean
 	@$(RUN) mypy
 	@$(RUN) lint-imports --no-cache
 
-test: setup  ## everything but the slow and the browser tests (under ten minutes)
-	@$(RUN) pytest -n 2 -m "not slow and not browser and not modern_packer"
+test: setup  ## everything but the slow tests, and those that need a browser or a Docker engine
+	@$(RUN) pytest -n 2 -m "not slow and not browser and not docker and not modern_packer"
 
 test-all: setup  ## every test but one; needs Chromium and its driver, Docker, packer, and `.ci/interop`
 	@$(RUN) pytest -n 2 -m "not modern_packer"

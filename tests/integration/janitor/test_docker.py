@@ -17,6 +17,8 @@ from steadfleet_activities.janitor.docker import DockerEngine
 from steadfleet_core.errors import RefusedError
 from steadfleet_ports.lease import Residue, Sweep
 
+pytestmark = pytest.mark.docker
+
 SOCKET = "/var/run/docker.sock"
 
 

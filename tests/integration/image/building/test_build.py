@@ -12,6 +12,8 @@ from unit.activities.test_permissions import PAGE, policies
 from steadfleet_activities.image import tags
 from steadfleet_activities.objects import hex_of
 
+pytestmark = pytest.mark.docker
+
 
 def log_of(yard: Yard, digest: str) -> str:
     key = f"logs/{hex_of(digest)}.log"

@@ -17,6 +17,8 @@ from steadfleet_activities.image import tags
 from steadfleet_core.image.order import Platform
 from steadfleet_local_cloud import LocalCloud
 
+pytestmark = pytest.mark.docker
+
 
 @pytest.fixture
 def yard(busybox: str) -> Iterator[Yard]:

@@ -12,6 +12,8 @@ from steadfleet_core.errors import RefusedError
 from steadfleet_core.image.golden import BaseImage
 from steadfleet_core.image.order import Base
 
+pytestmark = pytest.mark.docker
+
 
 async def test_base_is_the_engines_own_image_by_its_digest(bench: EngineBench) -> None:
     built = bench.image_of(bench.build())

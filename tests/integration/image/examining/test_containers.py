@@ -22,6 +22,8 @@ from steadfleet_core.image.order import Platform
 from steadfleet_local_cloud.base_image import BaseImage
 from steadfleet_ports.image import ImageExamination, ImageJudgement
 
+pytestmark = pytest.mark.docker
+
 _ADVISORY = {
     "id": "DSA-1",
     "aliases": ["CVE-2026-1"],

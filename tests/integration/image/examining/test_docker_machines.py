@@ -1,9 +1,12 @@
 """An image tried over OpenSSH on a small Debian that stands for an instance."""
 
+import pytest
 from integration.image.examining.bench import HTTP, Bench
 
 from steadfleet_activities.image.examining.sbom import components_of
 from steadfleet_activities.image.store import Kept
+
+pytestmark = pytest.mark.docker
 
 
 async def test_an_image_is_booted_asked_by_ssh_and_listed(docker_bench: Bench) -> None:

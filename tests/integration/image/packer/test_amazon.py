@@ -23,6 +23,8 @@ from steadfleet_activities.image.packer.versions import find_packer
 from steadfleet_core.image.order import Platform
 from steadfleet_local_cloud import LocalCloud
 
+pytestmark = pytest.mark.docker
+
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import FilterTypeDef
 

@@ -24,6 +24,8 @@ from steadfleet_activities.image.packer.process import End, Result, run_packer
 from steadfleet_activities.image.packer.template import inspect_template
 from steadfleet_core.image.order import Platform
 
+pytestmark = pytest.mark.docker
+
 EXAMPLES = Path(__file__).parents[4] / "examples"
 EXAMPLE = "image/web-docker.pkr.hcl"
 _USES = {name: f"{{{{user `{name}`}}}}" for name in ("image_name", "base_image", "run")}

@@ -6,11 +6,14 @@ import io
 import json
 from pathlib import Path
 
+import pytest
 from integration.local_cloud.aws import RELEASES, Aws
 from integration.local_cloud.docker.secure_shell import Key, told
 
 from steadfleet_local_cloud import LocalCloud
 from steadfleet_local_cloud.engine import Engine
+
+pytestmark = pytest.mark.docker
 
 BLOCK = 512 * 1024
 

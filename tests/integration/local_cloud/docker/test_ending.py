@@ -20,6 +20,8 @@ from integration.local_cloud.waiting import until
 from steadfleet_local_cloud import LocalCloud
 from steadfleet_local_cloud.engine import Engine
 
+pytestmark = pytest.mark.docker
+
 
 class Server:
     """A server process with one machine, an image of its own and a network."""

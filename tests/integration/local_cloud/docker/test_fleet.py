@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
 from integration.local_cloud.aws import Aws, ask
 from integration.local_cloud.waiting import until
 
 from steadfleet_local_cloud import LocalCloud
 from steadfleet_local_cloud.fleet import create_fleet
+
+pytestmark = pytest.mark.docker
 
 
 def healthy(aws: Aws, target_group: str) -> set[str]:

@@ -16,6 +16,8 @@ from steadfleet_local_cloud import LocalCloud
 from steadfleet_local_cloud.base_image import BaseImage
 from steadfleet_local_cloud.engine import Engine
 
+pytestmark = pytest.mark.docker
+
 
 def files(engine: Engine, image: str, folder: Path) -> dict[str, int]:
     """Every file in every layer of an image, and its size; what a later layer removed included."""

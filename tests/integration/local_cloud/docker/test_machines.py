@@ -17,6 +17,8 @@ from integration.local_cloud.waiting import until
 from steadfleet_local_cloud import LocalCloud
 from steadfleet_local_cloud.engine import Engine
 
+pytestmark = pytest.mark.docker
+
 
 def run_command(aws: Aws, instance: str, *commands: str, seconds: int = 60) -> dict[str, Any]:
     """Run a shell script by SSM to its end."""

@@ -21,6 +21,8 @@ from steadfleet_local_cloud import LocalCloud
 SERVICE = """
 import http.server, json, os
 
+pytestmark = pytest.mark.docker
+
 class Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         body = json.dumps({"id": os.environ["INSTANCE_ID"], "by": "packer"}).encode()
