@@ -18,10 +18,10 @@ from integration.local_cloud.waiting import until
 
 from steadfleet_local_cloud import LocalCloud
 
+pytestmark = pytest.mark.docker
+
 SERVICE = """
 import http.server, json, os
-
-pytestmark = pytest.mark.docker
 
 class Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
