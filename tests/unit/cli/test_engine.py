@@ -58,7 +58,7 @@ def test_an_unknown_ui_gives_no_link() -> None:
     assert link("temporal.internal:7233") == ""
 
 
-def test_the_innermost_words_are_told() -> None:
+def test_the_words_of_the_failure_itself_are_told() -> None:
     cause = ApplicationError("group web does not exist", type="RefusedError")
 
     assert cause_of(WorkflowFailureError(cause=cause)) == "group web does not exist"

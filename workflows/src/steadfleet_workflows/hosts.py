@@ -3,10 +3,11 @@
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError
 
 from steadfleet_core.campaign.wave import WaveOrder
 from steadfleet_core.fleet import Host, HostOutcome, HostState
+from steadfleet_durable.failures import words_of
 from steadfleet_durable.options import LONG
 from steadfleet_ports.fleet import Fleet, HostChange, HostRestore
 
@@ -30,10 +31,8 @@ async def restore_host(order: WaveOrder, host: Host) -> HostOutcome:
 
 
 def root_cause(error: BaseException) -> str:
-    """Return the innermost message: the outer ones only say that an activity failed."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error.message if isinstance(error, ApplicationError) else str(error)
+    """Return what was said where it failed: the outer messages only say that an activity did."""
+    return words_of(error)
 
 
 def _request(order: WaveOrder, host: Host) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from steadfleet_durable.connection import (
     engine_runtime,
 )
 from steadfleet_durable.deployments import deployment_problem
+from steadfleet_durable.failures import words_of
 from steadfleet_durable.heartbeat import Heartbeat, unbroken, unbroken_in
 from steadfleet_durable.logs import configure_logs, get_logger
 from steadfleet_durable.options import BRIEF, LONG, QUICK, SLOW, UNDO, Options, on_queue, within
@@ -55,5 +56,6 @@ __all__ = [
     "unbroken",
     "unbroken_in",
     "within",
+    "words_of",
     "workflow_runner",
 ]

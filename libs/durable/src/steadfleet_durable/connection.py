@@ -10,6 +10,7 @@ EngineError
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
@@ -28,6 +29,7 @@ from temporalio.runtime import (
 from temporalio.service import RPCError, RPCStatusCode, TLSConfig
 
 from steadfleet_durable.connection_config import ConnectionConfigError, EngineError, connection_config
+from steadfleet_durable.failures import ShortFailures
 
 __all__ = [
     "ConnectionConfigError",
@@ -56,7 +58,7 @@ class NotAuthorizedError(EngineError):
 
 def data_converter() -> DataConverter:
     """Return the one converter for clients, workers, replays and tests."""
-    return pydantic_data_converter
+    return replace(pydantic_data_converter, failure_converter_class=ShortFailures)
 
 
 async def connect(

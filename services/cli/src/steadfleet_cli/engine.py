@@ -18,12 +18,11 @@ from temporalio.client import (
     WorkflowHandle,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from steadfleet_cli.exits import CommandError, ExitCode
 from steadfleet_core.errors import ContractError, RefusedError
-from steadfleet_durable import EngineError, connect, deployment_problem
+from steadfleet_durable import EngineError, connect, deployment_problem, words_of
 
 
 @dataclass(frozen=True)
@@ -172,13 +171,8 @@ async def pollers_of(client: Client, service: Service) -> list[Any]:
 
 
 def cause_of(error: BaseException) -> str:
-    """Return the innermost sentence of a failure: the words that were raised at its origin."""
-    texts = [str(error)]
-    cause = error.__cause__
-    while cause is not None:
-        texts.append(cause.message if isinstance(cause, ApplicationError) else str(cause))
-        cause = cause.__cause__
-    return texts[-1]
+    """Return the words that were raised where it failed."""
+    return words_of(error)
 
 
 def ui_link(client: Client, workflow_id: str) -> str:
