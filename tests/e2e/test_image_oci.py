@@ -17,6 +17,8 @@ from steadfleet_local_cloud.base_image import ensure_base_image
 from steadfleet_local_cloud.engine import Engine
 from steadfleet_local_cloud.errors import BaseImageError, EngineError
 
+pytestmark = pytest.mark.docker
+
 PROOFS = ("signature", "provenance", "sbom", "tests")
 
 
@@ -73,7 +75,6 @@ def proven(family: Family, registry: FakeRegistry) -> tuple[int, list[str]]:
     return asked.returncode, json.loads(asked.stdout)["satisfied"]
 
 
-@pytest.mark.slow
 def test_the_example_is_built_tried_judged_signed_and_published_to_two_registries(
     stack: Stack, debian: str, registry: FakeRegistry, old_registry: FakeRegistry, tmp_path: Path
 ) -> None:
