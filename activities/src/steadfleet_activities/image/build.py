@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, closing
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +17,7 @@ from steadfleet_activities.image.packer.template import inspect_template
 from steadfleet_activities.image.packer.versions import Packer
 from steadfleet_activities.image.platforms import ImagePlatform, Say, Site
 from steadfleet_activities.image.prepare import FindPacker
+from steadfleet_activities.image.scratch import scratch_of
 from steadfleet_activities.image.store import ImageStore, Kept
 from steadfleet_core.image.order import Build, BuiltImage
 from steadfleet_core.image.sources import unpack
@@ -72,23 +71,14 @@ class Builds:
         if finished is not None:
             return finished
         await platform.discard(build, say)
-        async with self._folder() as folder:
+        # For this try alone: it will hold the key to a machine.
+        async with scratch_of("build", self._scratch) as folder:
             sources = await unbroken(self._unpacked, build, folder)
             async with platform.site(order, folder) as site:
                 built = await self._run(order, site, folder, sources, say)
                 say("looking at the image")
                 await platform.keep(build, built)
         return built
-
-    @asynccontextmanager
-    async def _folder(self) -> AsyncIterator[Path]:
-        """Give a folder for this try alone: it will hold the key to a machine."""
-        # Not in a thread: a cancellation would come between its making and our knowing it.
-        folder = Path(tempfile.mkdtemp(prefix="steadfleet-build-", dir=self._scratch))
-        try:
-            yield folder
-        finally:
-            await unbroken(shutil.rmtree, folder, ignore_errors=True)
 
     def _unpacked(self, build: Build, folder: Path) -> Path:
         sources = folder / "sources"

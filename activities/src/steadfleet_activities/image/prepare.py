@@ -2,13 +2,12 @@
 
 import base64
 import binascii
-import tempfile
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 
 from steadfleet_activities.image.packer.template import Template, inspect_template
 from steadfleet_activities.image.packer.versions import Packer, check_version
 from steadfleet_activities.image.platforms import ImagePlatform
+from steadfleet_activities.image.scratch import scratch
 from steadfleet_activities.image.store import ImageStore, Kept
 from steadfleet_core.errors import ContractError, RefusedError
 from steadfleet_core.image.golden import GoldenImage
@@ -87,14 +86,14 @@ def _decoded(order: ImageOrder) -> bytes:
 
 def _inspected(image: GoldenImage, packed: bytes, packer: Packer) -> Template:
     """Unpack the sources for a look at them."""
-    with tempfile.TemporaryDirectory(prefix="steadfleet-sources-") as folder:
-        there = unpack(packed, Path(folder))
+    with scratch("sources") as folder:
+        there = unpack(packed, folder)
         missing = [name for name in image.files if not _brought(name, there)]
         if missing:
             raise ContractError(
                 [f"{name}: is named, and the order does not bring it along" for name in missing]
             )
-        template = inspect_template(Path(folder) / image.spec.build.template, image.spec.build.variables)
+        template = inspect_template(folder / image.spec.build.template, image.spec.build.variables)
     check_version(packer, template)
     return template
 

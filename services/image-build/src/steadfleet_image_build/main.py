@@ -10,6 +10,7 @@ from steadfleet_activities.image.channels import TemporalChannels
 from steadfleet_activities.image.clients import AwsRegions
 from steadfleet_activities.image.examining.examiner import MachineExaminer
 from steadfleet_activities.image.images import PlatformImages
+from steadfleet_activities.image.scratch import remove_abandoned
 from steadfleet_activities.janitor.leases import TemporalLeases
 from steadfleet_durable import register, run_service, serve
 from steadfleet_image_build.settings import Settings
@@ -29,6 +30,7 @@ def main() -> NoReturn:
 
 async def work() -> None:
     settings = Settings.from_env()
+    remove_abandoned()
     await serve(
         NAME,
         task_queue=NAME,

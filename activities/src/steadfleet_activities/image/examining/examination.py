@@ -1,8 +1,6 @@
 """Try an image: boot a fresh machine, list its packages, run the checks, take the machine down."""
 
 import asyncio
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -22,6 +20,7 @@ from steadfleet_activities.image.examining.machine import (
 from steadfleet_activities.image.examining.packages import read_packages
 from steadfleet_activities.image.examining.sbom import Sbom, write_sbom
 from steadfleet_activities.image.platforms import Say
+from steadfleet_activities.image.scratch import scratch_of
 from steadfleet_activities.image.store import ImageStore, Kept
 from steadfleet_core.errors import RefusedError
 from steadfleet_core.image.order import Platform
@@ -104,13 +103,10 @@ class Examining:
 
     @asynccontextmanager
     async def _sources(self, examination: ImageExamination) -> AsyncIterator[Path]:
-        folder = Path(await unbroken(tempfile.mkdtemp, prefix="steadfleet-examine-"))
-        try:
+        async with scratch_of("examine") as folder:
             content = await unbroken(self._store.get, Kept.SOURCES, examination.build.sources)
             await unbroken(unpack, content, folder)
             yield folder
-        finally:
-            await unbroken(shutil.rmtree, folder, ignore_errors=True)
 
     def _for(self, examination: ImageExamination) -> FreshMachines:
         platform = examination.build.platform

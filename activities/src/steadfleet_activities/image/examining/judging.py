@@ -1,9 +1,7 @@
 """Hold a stored SBOM against the advisories that the order brought along. Blocks."""
 
-import tempfile
-from pathlib import Path
-
 from steadfleet_activities.image.examining.sbom import components_of
+from steadfleet_activities.image.scratch import scratch
 from steadfleet_activities.image.store import ImageStore, Kept
 from steadfleet_core.errors import RefusedError
 from steadfleet_core.image.gate import judge
@@ -29,10 +27,10 @@ def judged(judgement: ImageJudgement, store: ImageStore) -> GateReport:
 
 
 def _source(packed: bytes, name: str) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="steadfleet-judge-") as folder:
-        unpack(packed, Path(folder))
+    with scratch("judge") as folder:
+        unpack(packed, folder)
         try:
-            return (Path(folder) / name).read_bytes()
+            return (folder / name).read_bytes()
         except OSError as error:
             raise RefusedError(
                 f"{name}: is not among the sources of this order: expected the advisories there"

@@ -3,10 +3,8 @@
 import json
 import logging
 import re
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -18,6 +16,7 @@ from debsbom.sbom import SBOMType
 from packageurl import PackageURL
 
 from steadfleet_activities.image.examining.packages import Packages
+from steadfleet_activities.image.scratch import scratch
 from steadfleet_core.errors import RefusedError
 from steadfleet_core.image.gate import Component
 from steadfleet_core.image.order import Build
@@ -101,14 +100,14 @@ def _is_source(purl: PackageURL) -> bool:
 
 
 def _bom(packages: Packages, build: Build, at: datetime) -> Any:
-    with tempfile.TemporaryDirectory(prefix="steadfleet-sbom-") as root:
-        status = Path(root) / "var/lib/dpkg/status"
+    with scratch("sbom") as root:
+        status = root / "var/lib/dpkg/status"
         status.parent.mkdir(parents=True)
         status.write_text(packages.status)
         distribution = packages.distribution or _NAMELESS
         debsbom = Debsbom(
             distribution,
-            root=root,
+            root=str(root),
             distro_version=packages.release or None,
             distro_arch=packages.architecture or _ANY_ARCHITECTURE,
             base_distro_vendor=distribution,

@@ -10,7 +10,6 @@ signer, and what deletes, are other workers.
 import os
 import shutil
 import sys
-import tempfile
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -19,6 +18,7 @@ from pathlib import Path
 from steadfleet_activities.image.examining.findings import Case, Found, error, failed, last_line, passed
 from steadfleet_activities.image.examining.machine import Machine, Ran
 from steadfleet_activities.image.examining.processes import run_process
+from steadfleet_activities.image.scratch import scratch_of
 from steadfleet_core.image.golden import TestinfraTest
 from steadfleet_core.image.report import TestVerdict
 from steadfleet_core.model import format_duration
@@ -32,15 +32,12 @@ _REASONS = {2: "was interrupted", 3: "broke", 4: "was called wrongly", 5: "found
 
 
 async def try_suite(check: TestinfraTest, machine: Machine, limit: timedelta, sources: Path) -> Found:
-    scratch = Path(await unbroken(tempfile.mkdtemp, prefix="steadfleet-tests-"))
-    try:
+    async with scratch_of("tests") as scratch:
         argv, env, report = await unbroken(_prepared, check, machine, sources, scratch)
         ran = await run_process(argv, limit, env=env, cwd=scratch / "sources")
         if ran.exit_status is None:
             return failed(f"did not end within {format_duration(limit)}", ran, overdue=True)
         return await unbroken(_judge, check, ran, report)
-    finally:
-        await unbroken(shutil.rmtree, scratch, ignore_errors=True)
 
 
 def _prepared(

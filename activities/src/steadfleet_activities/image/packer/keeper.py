@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import selectors
@@ -51,6 +52,8 @@ class Keeper:
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
         for fd in (*self._order["reads"], *self._order["writes"]):
             os.set_inheritable(fd, False)  # noqa: FBT003 - positional only
+        # As long as this runs the folder is held, for others remove what nobody holds: `scratch.py`.
+        fcntl.flock(os.open(self._order["folder"], os.O_RDONLY), fcntl.LOCK_SH)
         self._listen()
         self._leader = self._start()
         if self._leader:
