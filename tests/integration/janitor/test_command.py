@@ -14,7 +14,7 @@ COMMAND = Path(sys.executable).with_name("steadfleet-janitor")
 EXPIRED = timedelta(hours=-1)
 
 
-def run(site: Site, *args: str, **env: str) -> "subprocess.CompletedProcess[str]":
+def run(site: Site, *args: str, command: Path = COMMAND, **env: str) -> "subprocess.CompletedProcess[str]":
     settings = site.cloud.client_settings
     said = {
         "PATH": os.environ["PATH"],
@@ -27,7 +27,7 @@ def run(site: Site, *args: str, **env: str) -> "subprocess.CompletedProcess[str]
         "TEMPORAL_ADDRESS": "127.0.0.1:9",
     }
     return subprocess.run(
-        [str(COMMAND), "sweep", *args],
+        [str(command), "sweep", *args],
         env={**said, **env},
         capture_output=True,
         text=True,
@@ -78,6 +78,16 @@ def test_nothing_left_is_said_and_is_success(site: Site) -> None:
     ran = run(site)
 
     assert (ran.returncode, ran.stdout) == (0, "nothing is left\n")
+
+
+def test_the_command_line_hands_over_to_the_same_script(site: Site) -> None:
+    site.plant(expires_in=EXPIRED)
+
+    ran = run(site, "--yes", "--output", "json", command=COMMAND.with_name("steadfleet"))
+
+    assert ran.returncode == 0, ran.stderr
+    assert len(json.loads(ran.stdout)["removed"]) > 10
+    assert site.holdings()["images"] == [site.base]
 
 
 def test_without_a_person_it_does_not_delete(site: Site) -> None:

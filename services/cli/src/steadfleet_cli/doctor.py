@@ -130,7 +130,8 @@ async def _ask_engine(env: Mapping[str, str], source: str) -> list[Finding]:
         unknown = "not known while the engine does not answer"
         return [
             Finding("engine", Standing.MISSING, str(error), "`steadfleet up`, or set TEMPORAL_ADDRESS"),
-            *(Finding(name, Standing.MISSING, unknown) for name in ("search attributes", *_NEEDED)),
+            Finding("search attributes", Standing.MISSING, unknown),
+            *(Finding(name, needed, unknown) for name, needed in _NEEDED.items()),
         ]
     where = f"{client.service_client.config.target_host}, namespace {client.namespace}{source}"
     return [
