@@ -71,6 +71,7 @@ def test_what_in_toto_leaves_open_is_ignored() -> None:
         (b'{"a": NaN}', "has NaN for a number"),
         (rb'{"a": "\ud800"}', "is not JSON"),
         (b'{"a":' * 65 + b"1" + b"}" * 65, "nested too deeply"),
+        (b'{"a":' * 64 + b"[]" + b"}" * 64, "nested too deeply"),
         (b'{"a":' + b"[" * 100_000, "nested too deeply"),
         (b" " * (MOST_STATEMENT_BYTES + 1), "expected at most"),
         (written(_type="https://in-toto.io/Statement/v2"), "expected https://in-toto.io/Statement/v1"),

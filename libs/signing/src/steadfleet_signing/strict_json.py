@@ -1,7 +1,7 @@
 """Read JSON that a stranger wrote: one meaning only, and no more than can be handled."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,7 +15,7 @@ def read_object(raw: bytes, *, most_bytes: int) -> dict[str, Any]:
         raise ValueError(f"is {len(raw)} bytes long: expected at most {most_bytes}")
     try:
         value = json.loads(raw.decode(), object_pairs_hook=_once_each, parse_constant=_no_constant)
-        _check(value, MOST_LEVELS)
+        _check(value)
     except RecursionError:
         raise ValueError(f"is nested too deeply: expected at most {MOST_LEVELS} levels") from None
     except (UnicodeError, json.JSONDecodeError) as error:
@@ -46,14 +46,19 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"has {name} for a number: expected JSON")
 
 
-def _check(value: object, levels: int) -> None:
-    if isinstance(value, str):
-        value.encode()  # a lone surrogate could be neither logged nor stored
-    if not isinstance(value, dict | list):
-        return
-    if not levels:
-        raise ValueError(f"is nested too deeply: expected at most {MOST_LEVELS} levels")
-    if isinstance(value, Mapping):
-        _check(list(value), levels)
-    for item in value.values() if isinstance(value, dict) else value:
-        _check(item, levels - 1)
+def _check(value: object) -> None:
+    """Look at everything, level by level."""
+    level: list[Any] = [value]
+    for left in range(MOST_LEVELS, -1, -1):
+        inside: list[Any] = []
+        for one in level:
+            if isinstance(one, str):
+                one.encode()  # a lone surrogate could be neither logged nor stored
+            elif not left and isinstance(one, dict | list):
+                raise ValueError(f"is nested too deeply: expected at most {MOST_LEVELS} levels")
+            elif isinstance(one, dict):
+                inside += one
+                inside += one.values()
+            elif isinstance(one, list):
+                inside += one
+        level = inside
