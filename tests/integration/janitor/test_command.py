@@ -81,13 +81,15 @@ def test_nothing_left_is_said_and_is_success(site: Site) -> None:
 
 
 def test_the_command_line_hands_over_to_the_same_script(site: Site) -> None:
-    site.plant(expires_in=EXPIRED)
+    before = site.holdings()
+    site.plant()
 
-    ran = run(site, "--yes", "--output", "json", command=COMMAND.with_name("steadfleet"))
+    said = ("--run", RUN, "--name", NAME, "--yes", "--output", "json")
+    ran = run(site, *said, command=COMMAND.with_name("steadfleet"))
 
     assert ran.returncode == 0, ran.stderr
-    assert len(json.loads(ran.stdout)["removed"]) > 10
-    assert site.holdings()["images"] == [site.base]
+    assert json.loads(ran.stdout)["left"] == []
+    assert site.holdings() == before
 
 
 def test_without_a_person_it_does_not_delete(site: Site) -> None:
