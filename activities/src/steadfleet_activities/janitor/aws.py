@@ -11,6 +11,7 @@ from temporalio import activity
 from temporalio.client import Client
 
 from steadfleet_activities.client import client_of
+from steadfleet_activities.configuring import ATTESTATIONS, attestations_bucket
 from steadfleet_activities.fleet.clients import SLOTS, Aws, region_required, settings_from
 from steadfleet_activities.fleet.errors import UNCLEAR, at_the_edge, code_of
 from steadfleet_activities.fleet.holds import Holds
@@ -35,16 +36,18 @@ class AwsJanitor(Janitor):
         client: Client | None = None,
         docker_host: str = DEFAULT_HOST,
         patience: timedelta = PATIENCE,
+        bundles: str = ATTESTATIONS,
     ) -> None:
         self._regional = regional
         self._regions: dict[str, Aws] = {}
         self._client = client
         self._docker_host = docker_host
         self._patience = patience
+        self._bundles = bundles
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str] | None = None, *, slots: int = SLOTS) -> Self:
-        """Build it from AWS's own variables and DOCKER_HOST."""
+        """Build it from AWS's own variables, DOCKER_HOST and STEADFLEET_ATTESTATIONS_BUCKET."""
         given = dict(os.environ if env is None else env)
         settings = settings_from(given)
 
@@ -52,14 +55,18 @@ class AwsJanitor(Janitor):
             with region_required():
                 return Aws.connect(slots=slots, **(settings | ({"region_name": region} if region else {})))
 
-        return cls(regional, docker_host=given.get("DOCKER_HOST") or DEFAULT_HOST)
+        return cls(
+            regional,
+            docker_host=given.get("DOCKER_HOST") or DEFAULT_HOST,
+            bundles=attestations_bucket(given),
+        )
 
     @activity.defn
     async def rehearse_sweep(self, sweep: Sweep) -> tuple[str, ...]:
         found: list[str] = []
         with at_the_edge(f"rehearsing the sweep of {sweep.run}"):
             for region in self._places(sweep):
-                found += await unbroken(lambda: refusals(self._at(region), Scope.of(sweep)))
+                found += await unbroken(lambda: refusals(self._at(region), Scope.of(sweep), self._bundles))
             if sweep.docker and (problem := await unbroken(self._engine_problem)):
                 found.append(problem)
         return tuple(found)
@@ -113,7 +120,7 @@ class AwsJanitor(Janitor):
     async def _remove_at(self, region: str, scope: Scope) -> Residue:
         try:
             aws = await unbroken(self._at, region)
-            return await Removal(aws, Inventory(aws), self._patience).sweep(scope)
+            return await Removal(aws, Inventory(aws), self._patience, self._bundles).sweep(scope)
         except UNCLEAR as error:
             return _unseen(region, scope, error)
 

@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from steadfleet_activities.fleet import tags
 from steadfleet_activities.fleet.clients import Aws
+from steadfleet_activities.fleet.errors import code_of
 from steadfleet_activities.fleet.machines import PAGE, pages
 from steadfleet_activities.fleet.members import GROUPS_PAGE
 from steadfleet_activities.janitor.scope import Kind, Scope, Thing, released
@@ -204,6 +207,17 @@ class Inventory:
         named = thing.name in scope.own_names and thing.tags.get(tags.RUN, scope.run) == scope.run
         if (named or scope.takes(thing)) and thing not in found.things:
             found.things.append(thing)
+
+
+def attested(aws: Aws, bucket: str, image: str) -> list[str]:
+    """List the keys of what was signed for an image; there need be no such bucket."""
+    pages = aws.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"ami/{image}/")
+    try:
+        return [one["Key"] for page in pages for one in page.get("Contents", ())]
+    except ClientError as error:
+        if code_of(error) != "NoSuchBucket":
+            raise
+        return []
 
 
 def _tagged(scope: Scope) -> "list[FilterTypeDef]":

@@ -5,10 +5,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from steadfleet_activities.configuring import ATTESTATIONS
 from steadfleet_activities.fleet import tags
 from steadfleet_activities.fleet.clients import Aws
 from steadfleet_activities.fleet.errors import code_of
-from steadfleet_activities.janitor.inventory import Inventory
+from steadfleet_activities.janitor.inventory import Inventory, attested
 from steadfleet_activities.janitor.scope import Scope
 
 NOWHERE = "0" * 17
@@ -27,7 +28,7 @@ _REFUSALS = frozenset(
 )
 
 
-def refusals(aws: Aws, scope: Scope) -> list[str]:
+def refusals(aws: Aws, scope: Scope, bundles: str = ATTESTATIONS) -> list[str]:
     """Name each call that AWS would refuse here; an answer that makes no sense is raised."""
     ec2 = aws.ec2
     calls: dict[str, Callable[[], Any]] = {
@@ -42,6 +43,8 @@ def refusals(aws: Aws, scope: Scope) -> list[str]:
         ),
         "to look at what there is": lambda: Inventory(aws).look(scope),
     }
+    if scope.names:  # of images, for which something may be signed; S3 has no dry run of a delete
+        calls["s3:ListBucket"] = lambda: attested(aws, bundles, f"ami-{NOWHERE}")
     found = [_refusal(action, call, aws.region) for action, call in calls.items()]
     return [said for said in found if said is not None]
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from steadfleet_activities.configuring import ATTESTATIONS
 from steadfleet_activities.fleet import tags
 from steadfleet_activities.fleet.clients import Aws
 from steadfleet_activities.fleet.errors import code_of, is_permanent
 from steadfleet_activities.fleet.waiting import Pace
-from steadfleet_activities.janitor.inventory import Found, Inventory
+from steadfleet_activities.janitor.inventory import Found, Inventory, attested
 from steadfleet_activities.janitor.scope import Kind, Scope, Thing
 from steadfleet_durable import get_logger, unbroken
 from steadfleet_ports.lease import Residue
@@ -39,8 +40,11 @@ _Key = tuple[str, Kind, str]
 class Removal:
     """Removes things of one region. What is found afterwards is left, whatever AWS had answered."""
 
-    def __init__(self, aws: Aws, inventory: Inventory, patience: timedelta = PATIENCE) -> None:
+    def __init__(
+        self, aws: Aws, inventory: Inventory, patience: timedelta = PATIENCE, bundles: str = ATTESTATIONS
+    ) -> None:
         self._aws = aws
+        self._bundles = bundles
         self._inventory = inventory
         self._patience = patience
         self._why: dict[_Key, str] = {}
@@ -108,9 +112,15 @@ class Removal:
         calls: dict[Kind, Callable[[], Any]] = {
             Kind.INSTANCE: lambda: self._aws.ec2.terminate_instances(InstanceIds=[thing.id]),
             Kind.VOLUME: lambda: self._aws.ec2.delete_volume(VolumeId=thing.id),
-            Kind.IMAGE: lambda: self._aws.ec2.deregister_image(ImageId=thing.id),
+            Kind.IMAGE: lambda: self._deregister(thing.id),
             Kind.SNAPSHOT: lambda: self._aws.ec2.delete_snapshot(SnapshotId=thing.id),
             Kind.KEY_PAIR: lambda: self._aws.ec2.delete_key_pair(KeyName=thing.name),
             Kind.SECURITY_GROUP: lambda: self._aws.ec2.delete_security_group(GroupId=thing.id),
         }
         return calls[thing.kind]()
+
+    def _deregister(self, image: str) -> None:
+        """Remove what was signed for the image before: afterwards nothing leads to it."""
+        for key in attested(self._aws, self._bundles, image):
+            self._aws.s3.delete_object(Bucket=self._bundles, Key=key)
+        self._aws.ec2.deregister_image(ImageId=image)

@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError
 from steadfleet_activities.janitor.aws import AwsJanitor
 from steadfleet_activities.janitor.scope import Scope
 from steadfleet_core.errors import RefusedError
+from steadfleet_durable import WorkerConfigError
 from steadfleet_ports.lease import Left, Residue
 
 
@@ -111,7 +112,7 @@ def sweep(
 def _janitor() -> AwsJanitor:
     try:
         return AwsJanitor.from_environment()
-    except RefusedError as error:
+    except (RefusedError, WorkerConfigError) as error:
         raise Problem(str(error), "see docs/running.md") from error
 
 
