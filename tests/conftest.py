@@ -7,10 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from temporalio.common import SearchAttributeKey
 from temporalio.testing import WorkflowEnvironment
 
 from steadfleet_durable import data_converter
+
+# A noisy machine fails no test: how long an example takes is the benchmarks' business.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 StartEngine = Callable[..., AbstractAsyncContextManager[WorkflowEnvironment]]
 
