@@ -70,7 +70,7 @@ def family(
 def proven(family: Family, registry: FakeRegistry) -> tuple[int, list[str]]:
     """Ask a worker about the copy at a registry, with all that can be demanded."""
     demands = [word for proof in PROOFS for word in ("--demand", proof)]
-    words = ("--platform", "docker", "--place", f"{registry.host}/golden", "--deep", *demands)
+    words = ("--place", f"{registry.host}/golden", "--deep", *demands)
     asked = family.image("verify", family.name, "2.0.0", *words, "--output", "json")
     return asked.returncode, json.loads(asked.stdout)["satisfied"]
 
@@ -118,6 +118,23 @@ def answer_of(image: str) -> dict[str, str]:
     finally:
         docker("rm", "--force", container)
         docker("rmi", "--force", image)
+
+
+def test_a_published_copy_is_tried_again_and_the_engine_forgets_it(family: Family) -> None:
+    built = family.image("build", "--wait")
+    tried = family.image("test", family.name, "2.0.0")
+
+    assert built.returncode == ExitCode.OK, built.stdout + built.stderr
+    assert tried.returncode == ExitCode.OK, tried.stdout + tried.stderr
+    assert "tests: 3 passed, 0 did not" in tried.stdout
+    assert family.in_engine() == []
+
+
+def test_a_copy_that_is_not_named_is_asked_for(family: Family) -> None:
+    asked = family.image("verify", family.name, "2.0.0", "--platform", "docker")
+
+    assert asked.returncode == ExitCode.REFUSED
+    assert "expected which one is meant, by --place" in asked.stderr
 
 
 def test_copies_are_proven_at_each_registry_and_not_without_their_attestations(

@@ -7,7 +7,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 from steadfleet_core.image.channel import Promotion
-from steadfleet_core.image.order import Build, BuiltImage, ImageOrder
+from steadfleet_core.image.order import Build, BuiltImage, ImageOrder, Platform
 from steadfleet_core.image.report import ImageReport, ImageState, PlaceState
 from steadfleet_durable.options import LONG, QUICK, SLOW, within
 from steadfleet_durable.saga import Saga
@@ -53,7 +53,12 @@ class GoldenImage(Publishing):
         """Say what it takes to try the image again; None before it is built."""
         if self.build is None or self.built is None:
             return None
-        return TrialOrder(build=self.build, image=self.built, spec=self.spec.tests, sbom=self.spec.gates.sbom)
+        image = self.built
+        copies = [place.id for place in self.places.values() if place.state is PlaceState.RELEASED]
+        if copies and self.build.platform is Platform.DOCKER:
+            # What its engine had went with the lease: a registry has it.
+            image = image.model_copy(update={"id": copies[0]})
+        return TrialOrder(build=self.build, image=image, spec=self.spec.tests, sbom=self.spec.gates.sbom)
 
     @workflow.query
     def signing(self) -> SigningOrder:

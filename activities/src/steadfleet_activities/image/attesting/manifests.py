@@ -33,6 +33,11 @@ class OciArtifacts(Artifacts):
         if reference.id:
             repository, digest = located(reference.id)
             return PublishedCopy(place=reference.place or repository.host, id=f"{repository}@{digest}")
+        if not reference.place:
+            raise RefusedError(
+                f"{name} has a copy of its own at each registry: expected which one is meant, by --place and "
+                "what the contract calls it, such as registry.example.com/golden"
+            )
         repository = Repository.of(reference.place, reference.family)
         found = await unbroken(self._registries.manifest, repository, reference.version)
         if found is None:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -48,11 +48,14 @@ class Containers(FreshMachines):
 
     @asynccontextmanager
     async def booted(self, examination: ImageExamination, say: Say) -> AsyncIterator[Machine]:
-        build = examination.build
+        build, image = examination.build, examination.image.id
         say("removing what an earlier try left")
         await unbroken(self._remove, build)
-        async with always(lambda: unbroken(self._remove, build), f"the container of {build.run}"):
-            say(f"starting a container from {examination.image.id}")
+        async with (
+            self._at_hand(image, say),
+            always(lambda: unbroken(self._remove, build), f"the container of {build.run}"),
+        ):
+            say(f"starting a container from {image}")
             container = await unbroken(self._start, examination)
             # What ends at once may still be running at the first look.
             if not await looked(lambda running: not running, _SETTLING_TIME, _runs, container):
@@ -63,6 +66,25 @@ class Containers(FreshMachines):
     async def discard(self, examination: ImageExamination, say: Say) -> None:
         say("removing the container")
         await unbroken(self._remove, examination.build)
+
+    @asynccontextmanager
+    async def _at_hand(self, image: str, say: Say) -> AsyncIterator[None]:
+        """Pull what a registry has, named by its digest, and forget it again if the engine had it not."""
+        if "@" not in image or await unbroken(self._docker.image.exists, image):
+            yield
+            return
+        say(f"pulling {image}")
+        await unbroken(self._pull, image)
+        async with always(lambda: unbroken(self._forget, image), f"the image {image}"):
+            yield
+
+    def _pull(self, image: str) -> None:
+        self._docker.image.pull(image, quiet=True)
+
+    def _forget(self, image: str) -> None:
+        # Not by force: somebody may have begun to use it.
+        with suppress(DockerException):
+            self._docker.image.remove(image)
 
     def _start(self, examination: ImageExamination) -> Container:
         build, image = examination.build, examination.image.id

@@ -34,8 +34,16 @@ _FILE = click.Path(path_type=Path)
 @click.option(
     "--id", "identity", metavar="ID", help="An ami-…, or repository@sha256:…, instead of a version."
 )
-@click.option("--place", metavar="REGION", help="Which copy. Default: where the worker is at home.")
-@click.option("--platform", type=click.Choice(["aws", "docker"]), help="Of a version. Default: aws.")
+@click.option(
+    "--place",
+    metavar="PLACE",
+    help="Which copy: a region, or a registry as the contract names it. Default: the worker's own region.",
+)
+@click.option(
+    "--platform",
+    type=click.Choice(["aws", "docker"]),
+    help="Of a version. Default: docker at a registry, or else aws.",
+)
 @click.option("--deep", is_flag=True, help="Read the whole content again, not the descriptor alone.")
 @click.option("--bundle", "bundles", multiple=True, type=_FILE, help="A bundle, or a folder; repeatable.")
 @click.option("--trust-policy", type=_FILE, help="The TrustPolicy to hold the bundles against.")
@@ -103,8 +111,9 @@ def _reference(
     if identity:
         kind = Platform.DOCKER if "@sha256:" in identity else Platform.AWS
         return ImageReference(platform=kind, id=identity, place=place or "")
+    at_registry = "/" in (place or "")
     return ImageReference(
-        platform=Platform(platform or Platform.AWS),
+        platform=Platform(platform or (Platform.DOCKER if at_registry else Platform.AWS)),
         family=family or "",
         version=version or "",
         place=place or "",
