@@ -219,11 +219,11 @@ async def test_a_service_that_never_passes_has_failed_with_what_it_said_last(
 ) -> None:
     async with web(answer) as port:
         verdict, reason = await the_verdict(
-            FakeMachine(), type="http", port=port, body="welcome", timeLimit="1s"
+            FakeMachine(), type="http", port=port, body="welcome", timeLimit="4s"
         )
 
     assert verdict == "failed"
-    assert f"http://127.0.0.1:{port}/ did not pass within 1s: {said}" in reason
+    assert f"http://127.0.0.1:{port}/ did not pass within 4s: {said}" in reason
 
 
 async def test_only_the_first_megabyte_of_an_answer_is_read() -> None:
