@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, ParamValidationError
 from temporalio.exceptions import ApplicationError
@@ -11,6 +12,7 @@ from steadfleet_activities.fleet.clients import Aws
 from steadfleet_activities.fleet.commands import _judge, _overdue
 from steadfleet_activities.fleet.errors import at_the_edge
 from steadfleet_activities.fleet.health import Answer
+from steadfleet_activities.image.errors import at_the_edge as image_edge
 from steadfleet_core.errors import NotBuiltError, RefusedError
 from steadfleet_durable import register
 from steadfleet_durable.options import LONG
@@ -128,3 +130,22 @@ def test_only_what_ran_on_the_machine_is_its_fault(status: str, details: str, an
 @pytest.mark.parametrize(("status", "answer"), [("InProgress", Answer.FAILED), ("Pending", Answer.UNKNOWN)])
 def test_command_without_an_end_is_judged_by_whether_it_began(status: str, answer: Answer) -> None:
     assert _overdue("command `x`", status, LONG["start_to_close_timeout"]).answer is answer
+
+
+def test_the_registry_that_does_not_answer_is_named() -> None:
+    request = httpx.Request("GET", "http://registry.example.com:5000/v2/golden/web/manifests/1.4.2")
+
+    with pytest.raises(ApplicationError) as raised, image_edge("publishing"):
+        raise httpx.ConnectError("refused", request=request)
+
+    assert str(raised.value).endswith(
+        "publishing: no answer from the registry registry.example.com:5000: refused"
+    )
+
+
+def test_what_was_never_sent_has_no_address() -> None:
+    with (
+        pytest.raises(ApplicationError, match="no answer from the registry: it keeps nothing"),
+        image_edge("x"),
+    ):
+        raise httpx.TransportError("it keeps nothing")

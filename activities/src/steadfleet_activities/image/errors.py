@@ -30,5 +30,12 @@ def at_the_edge(doing: str) -> Iterator[None]:
             ) from error
         except httpx.HTTPError as error:
             raise ApplicationError(
-                f"{doing}: no answer from the registry: {error}", type=type(error).__name__
+                f"{doing}: no answer from {_asked(error)}: {error}", type=type(error).__name__
             ) from error
+
+
+def _asked(error: httpx.HTTPError) -> str:
+    try:
+        return f"the registry {error.request.url.netloc.decode()}"
+    except RuntimeError:  # it arose before anything was asked
+        return "the registry"
