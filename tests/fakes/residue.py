@@ -32,13 +32,8 @@ _LISTS = {
     "docker_networks": ("network", "ls", "--no-trunc"),
     "docker_volumes": ("volume", "ls"),
 }
-# What changes by itself, or is told as a thing of its own.
-_UNTOLD = {
-    "buckets": {"keys"},
-    "docker_images": {"CreatedSince", "CreatedAt", "Size", "SharedSize", "UniqueSize", "VirtualSize"},
-    "containers": {"RunningFor", "Status", "CreatedAt", "State", "LocalVolumes", "Size", "Networks"},
-    "docker_networks": {"CreatedAt"},
-}
+# Told as things of their own.
+_UNTOLD = {"buckets": {"keys"}}
 
 
 @dataclass(frozen=True)
@@ -155,7 +150,7 @@ def _of_engine(kind: str, runs: str) -> Iterator[tuple[str, Facts]]:
             item = json.loads(line)
             thing = _identity(item)
             if wanted is None or fnmatchcase(_label(thing), wanted):
-                yield thing, {**_told(kind, item), "name": item.get("Names", item.get("Name", ""))}
+                yield thing, {"name": item.get("Names", item.get("Name", "")), "id": item.get("ID", "")}
 
 
 def _identity(item: Facts) -> str:
