@@ -27,7 +27,7 @@ $(STAMP): $(UV) uv.lock wheels.lock pyproject.toml $(wildcard libs/*/pyproject.t
 lock: $(UV)  ## resolve the dependencies anew, after a change of a pyproject.toml
 	@.ci/lock $(ARGS)
 
-demo: setup  ## a good release, then a bad one, on a real fleet of this machine (under three minutes)
+demo: setup  ## an image, a good release, then a bad one, on a real fleet of this machine (about three minutes)
 	@$(RUN) python examples/demo.py
 
 up: setup  ## start the engine, the local cloud and the worker, each with its own log in .run/
