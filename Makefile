@@ -55,5 +55,6 @@ test-modern-packer: setup  ## build a modern packer (five minutes, needs Go), an
 base-image: setup  ## make the Debian image of the local cloud's Docker machines (a minute, needs mmdebstrap)
 	@$(RUN) local-cloud base-image
 
-bench: setup  ## measure, and print the table of benchmarks/README.md
+bench: setup  ## measure, and print the tables of benchmarks/README.md
 	@$(RUN) python benchmarks/campaign.py
+	@$(RUN) python benchmarks/image.py
