@@ -94,7 +94,7 @@ class Stage:
         handle = await self.client.start_workflow(
             PatchCampaign.run, order, id="campaign/web", task_queue=TASK_QUEUE
         )
-        self.nudging = asyncio.create_task(self._nudge())
+        self.nudging = asyncio.create_task(nudge(self.client))
         return handle
 
     async def result(self, handle: WorkflowHandle[PatchCampaign, CampaignReport]) -> CampaignReport:
@@ -108,21 +108,23 @@ class Stage:
     def receipt(self) -> Receipt:
         return count_receipt(self.cloud.record(), self.before, self.cloud.inventory())
 
-    async def _nudge(self) -> None:
-        """Spare the back-off of each retry, as an operator would by `temporal activity reset`."""
-        while True:
-            with suppress(RPCError):
-                async for execution in self.client.list_workflows('ExecutionStatus="Running"'):
-                    await self._reset(execution.id)
-            await asyncio.sleep(0.5)
 
-    async def _reset(self, workflow_id: str) -> None:
-        described = await self.client.get_workflow_handle(workflow_id).describe()
-        for pending in described.raw_description.pending_activities:
-            if pending.attempt > 1 and pending.HasField("next_attempt_schedule_time"):
-                request = ResetActivityRequest(namespace="default", id=pending.activity_id)
-                request.execution.workflow_id = workflow_id
-                await self.client.workflow_service.reset_activity(request)
+async def nudge(client: Client) -> None:
+    """Spare the back-off of each retry, as an operator would by `temporal activity reset`; for ever."""
+    while True:
+        with suppress(RPCError):
+            async for execution in client.list_workflows('ExecutionStatus="Running"'):
+                await _reset(client, execution.id)
+        await asyncio.sleep(0.5)
+
+
+async def _reset(client: Client, workflow_id: str) -> None:
+    described = await client.get_workflow_handle(workflow_id).describe()
+    for pending in described.raw_description.pending_activities:
+        if pending.attempt > 1 and pending.HasField("next_attempt_schedule_time"):
+            request = ResetActivityRequest(namespace="default", id=pending.activity_id)
+            request.execution.workflow_id = workflow_id
+            await client.workflow_service.reset_activity(request)
 
 
 @asynccontextmanager

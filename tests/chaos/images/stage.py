@@ -91,10 +91,10 @@ class Building:
     async def retry(self) -> None:
         await self.handle.execute_update(GoldenImage.retry, Request(by="chaos"))
 
-    async def ended(self) -> ImageState | str:
+    async def ended(self, within: timedelta = ENDED_WITHIN) -> ImageState | str:
         """Await the end: the state that it reports, or why there is no report."""
         try:
-            async with asyncio.timeout(ENDED_WITHIN.total_seconds()):
+            async with asyncio.timeout(within.total_seconds()):
                 return (await self.handle.result()).status.state
         except WorkflowFailureError as error:
             return type(error.cause).__name__
