@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,18 +16,17 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import boto3
+from chaos.images.building import ENDED_WITHIN, Building
 from chaos.images.machine import missing, require
 from chaos.images.moments import APP, Moment, Stop
 from chaos.stage import Killable, connected, until
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.client import Client
 
 from fakes.residue import STORED, Grounds, Holdings, Kept, residue
 from steadfleet_cli.parts import BUCKETS, OTHER_REGION, REGION, Addresses, Part, stack
 from steadfleet_cli.trust import make_trust
-from steadfleet_core.campaign.lifecycle import Request
 from steadfleet_core.image.golden import GoldenImage as Contract
 from steadfleet_core.image.order import ImageOrder
-from steadfleet_core.image.report import ImageReport, ImageState, ImageStatus
 from steadfleet_core.image.sources import pack
 from steadfleet_local_cloud import LocalCloud
 from steadfleet_local_cloud.errors import BaseImageError, EngineError
@@ -41,7 +39,6 @@ WORKERS = ("builder", "signer", "janitor")
 STATEMENTS = 3
 """That are signed for each copy: provenance, test results, SBOM."""
 
-ENDED_WITHIN = timedelta(minutes=4)
 _SETTINGS = {
     "STEADFLEET_HEARTBEAT_TIMEOUT": "2s",
     "STEADFLEET_MAX_HEARTBEAT_THROTTLE": "1s",
@@ -65,42 +62,6 @@ _ADVISORIES = {
 
 
 @dataclass
-class Building:
-    """A build under way."""
-
-    handle: WorkflowHandle[GoldenImage, ImageReport]
-    family: str
-    run: str = ""
-
-    async def status(self) -> ImageStatus:
-        status = await self.handle.query(GoldenImage.status)
-        self.run = status.run
-        return status
-
-    async def reaches(self, state: ImageState) -> ImageStatus:
-        deadline = time.monotonic() + ENDED_WITHIN.total_seconds()
-        while (status := await self.status()).state is not state:
-            assert not status.state.closed, status.reason
-            assert time.monotonic() < deadline, f"still {status.state}"
-            await asyncio.sleep(0.1)
-        return status
-
-    async def abort(self) -> None:
-        await self.handle.execute_update(GoldenImage.abort, Request(by="chaos", reason="drill"))
-
-    async def retry(self) -> None:
-        await self.handle.execute_update(GoldenImage.retry, Request(by="chaos"))
-
-    async def ended(self, within: timedelta = ENDED_WITHIN) -> ImageState | str:
-        """Await the end: the state that it reports, or why there is no report."""
-        try:
-            async with asyncio.timeout(within.total_seconds()):
-                return (await self.handle.result()).status.state
-        except WorkflowFailureError as error:
-            return type(error.cause).__name__
-
-
-@dataclass
 class Stage:
     """The cloud in our process, all else as processes of their own. One build at a time."""
 
@@ -111,6 +72,7 @@ class Stage:
     sources: Path
     before: Holdings = field(default_factory=dict)
     builds: int = 0
+    published: list[Kept] = field(default_factory=list)
 
     @property
     def grounds(self) -> Grounds:
@@ -207,17 +169,19 @@ class Stage:
         self.ec2(region).deregister_image(ImageId=image)
         self.ec2(region).delete_snapshot(SnapshotId=snapshot)
 
-    def kept_of(self, building: Building) -> list[Kept]:
-        """Name what a published image consists of."""
+    def keep(self, building: Building) -> list[Kept]:
+        """Name what a published image consists of, and remember it."""
         images = [one for ids in self.released(building).values() for one in ids]
         snapshots = [one["snapshot"] for one in self.cloud.inventory()["images"] if one["id"] in images]
         why = "it is published"
-        return [
+        kept = [
             *(Kept(kind, image, why) for image in images for kind in ("images", "content")),
             *(Kept("snapshots", snapshot, why) for snapshot in snapshots),
             *(Kept("docker_images", rf"local-cloud-.*:{image}", why) for image in images),
             *(Kept("objects", rf"{BUCKETS[1]}/ami/{image}/.*", why) for image in images),
         ]
+        self.published += kept
+        return kept
 
     def statements_of(self, image: str) -> int:
         prefix = f"{BUCKETS[1]}/ami/{image}/"

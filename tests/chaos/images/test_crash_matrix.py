@@ -112,7 +112,7 @@ async def test_builder_killed_before_and_after_every_change_publishes_one_image_
         record_property("points", len(crashes.points))
         assert state is ImageState.PUBLISHED, crashes.points
         assert {region: len(ids) for region, ids in stage.released(building).items()} == {HOME: 1, AWAY: 1}
-        assert await stage.residue(stage.kept_of(building)) == (), crashes.points
+        assert await stage.residue(stage.keep(building)) == (), crashes.points
         assert lease.removed == ()
         assert builder.kills == len(crashes.points)
         for when in WHEN:

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from chaos.images.building import Building
 from chaos.images.moments import Moment, Stop
 from chaos.images.orphans import PROGRAM
-from chaos.images.stage import AWAY, HOME, STATEMENTS, Building, Stage, ready, staged
+from chaos.images.stage import AWAY, HOME, STATEMENTS, Stage, ready, staged
 from temporalio.client import WorkflowUpdateFailedError
 
+from fakes.residue import STORED, residue
 from steadfleet_core.image.report import ImageState
 
 pytestmark = [
@@ -46,8 +48,11 @@ def victim_of(step: str) -> str:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stage() -> AsyncIterator[Stage]:
+    """Give one for all tests here. At the end there is what they published, and nothing else."""
     async with staged() as stage:
+        before = await stage.grounds.holdings()
         yield stage
+        assert residue(before, await stage.grounds.holdings(), [*STORED, *stage.published]) == ()
 
 
 def at_every_step(quick: str = "") -> pytest.MarkDecorator:
@@ -71,14 +76,17 @@ async def undone_by_lease(stage: Stage, building: Building) -> None:
     """Nothing is left but what was released: that is never taken back."""
     lease = await stage.lease_of(building)
     assert lease.left == ()
-    assert await stage.residue(stage.kept_of(building)) == ()
+    assert await stage.residue(stage.keep(building)) == ()
 
 
 async def published(stage: Stage, building: Building) -> None:
     """There is one image in each region and nothing else; its lease found nothing to take away."""
     lease = await stage.lease_of(building)
-    assert {region: len(ids) for region, ids in stage.released(building).items()} == {HOME: 1, AWAY: 1}
-    assert await stage.residue(stage.kept_of(building)) == ()
+    released = stage.released(building)
+    assert {region: len(ids) for region, ids in released.items()} == {HOME: 1, AWAY: 1}
+    signed = {stage.statements_of(image) for ids in released.values() for image in ids}
+    assert signed in ({0}, {STATEMENTS}), "once each, where it is signed at all"
+    assert await stage.residue(stage.keep(building)) == ()
     assert lease.removed == ()
 
 
