@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import itertools
 import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -15,6 +16,8 @@ AUTO = "auto"
 _LOCK_PORT = 4566
 _AUTO_RANGE = range(64, 127)
 _ZONES = 3
+_KEPT_PREFIX = 20
+_NOT_FOR_USE = 16  # at the end of a part, where the lock is
 
 
 class Network:
@@ -63,8 +66,37 @@ class Network:
         """Name the first three zones, each with a quarter of the network; the last quarter is kept free."""
         return dict(zip(zones[:_ZONES], self.cidr.subnets(prefixlen_diff=2), strict=False))
 
+    @property
+    def databases(self) -> ipaddress.IPv4Network:
+        """The part of the last quarter that is kept for databases: no instance gets an address of it."""
+        return list(self.cidr.subnets(new_prefix=_KEPT_PREFIX))[-2]
+
+    @property
+    def load_balancers(self) -> ipaddress.IPv4Network:
+        """The part that is kept for load balancers; its last addresses are not for them, see the lock."""
+        return list(self.cidr.subnets(new_prefix=_KEPT_PREFIX))[-1]
+
     def close(self) -> None:
         self._lock.close()
+
+
+class AddressPool:
+    """The addresses of one kept part, lowest free first; not safe to use from several threads."""
+
+    def __init__(self, part: ipaddress.IPv4Network) -> None:
+        self._part = part
+        self._taken: set[str] = set()
+
+    def take(self) -> str:
+        """Take an address that nobody has; NetworkTakenError if there is none left."""
+        for address in itertools.islice(self._part.hosts(), self._part.num_addresses - _NOT_FOR_USE):
+            if str(address) not in self._taken:
+                self._taken.add(str(address))
+                return str(address)
+        raise NetworkTakenError(f"every address of {self._part} is in use")
+
+    def give_back(self, address: str) -> None:
+        self._taken.discard(address)
 
 
 def claim_networks(regions: Sequence[str], wanted: str) -> dict[str, Network]:
