@@ -210,7 +210,7 @@ def test_another_kind_is_the_only_problem_of_its_file() -> None:
 
 def test_a_kind_that_is_not_built_says_so() -> None:
     assert problems_with("kind: PatchPolicy", "kind: DrillPlan") == [
-        "web.yaml:2: kind: DrillPlan — is not built yet and is refused, not ignored; expected PatchPolicy"
+        "web.yaml:2: kind: DrillPlan — expected PatchPolicy"
     ]
 
 

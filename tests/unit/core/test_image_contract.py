@@ -106,7 +106,7 @@ regions: [{name: eu-west-1}] => shareWith: [123456789012]
 kind: GoldenImage => kind: PatchPolicy
     2: kind: PatchPolicy — expected GoldenImage
 kind: GoldenImage => kind: DrillPlan
-    2: kind: DrillPlan — is not built yet and is refused, not ignored; expected GoldenImage
+    2: kind: DrillPlan — expected GoldenImage
 """
 """A part of the good file => what is written instead, and the problem that it is."""
 

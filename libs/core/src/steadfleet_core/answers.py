@@ -4,9 +4,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-NO_KINDS: Collection[str] = frozenset({"DrillPlan"})
-"""Kinds of the design that no release has yet."""
-
 
 @dataclass(frozen=True)
 class Answers:
@@ -23,4 +20,4 @@ class Answers:
     moved: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def unbuilt_values(self, path: str) -> Collection[str]:
-        return NO_KINDS if path == "kind" else self.not_built_values.get(path, ())
+        return self.not_built_values.get(path, ())

@@ -1,0 +1,1 @@
+"""Rehearsing disaster recovery: the plan, the steps, the clock, the loss, the verdicts."""
