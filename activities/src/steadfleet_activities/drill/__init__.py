@@ -1,0 +1,1 @@
+"""Drills: what recovers stores and services, and looks whether they are."""
