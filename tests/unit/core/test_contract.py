@@ -208,12 +208,6 @@ def test_another_kind_is_the_only_problem_of_its_file() -> None:
     ]
 
 
-def test_a_kind_that_is_not_built_says_so() -> None:
-    assert problems_with("kind: PatchPolicy", "kind: DrillPlan") == [
-        "web.yaml:2: kind: DrillPlan — expected PatchPolicy"
-    ]
-
-
 def test_another_api_version_is_refused() -> None:
     assert problems_with("steadfleet.dev/v1", "ql-rf.io/v1") == [
         "web.yaml:1: apiVersion: ql-rf.io/v1 — expected steadfleet.dev/v1"

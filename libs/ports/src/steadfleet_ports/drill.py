@@ -1,7 +1,8 @@
 """What a drill may ask of the world: to be recovered, in a copy that nobody else can reach.
 
-Every method looks before it acts: a retry, a crash or a lost response never doubles an effect. There
-is no undo here: all that a drill makes carries its run's tag, and the janitor alone takes it away.
+Every method looks before it acts: a retry, a crash or a lost response never doubles an effect. What
+a drill makes carries its run's tag, and the janitor alone takes it away; only what lies on the worker's
+own host, where no janitor reaches, is discarded here.
 """
 
 from abc import ABC, abstractmethod
@@ -126,6 +127,11 @@ class Drills(ABC):
     @abstractmethod
     async def validate_recovery(self, request: ValidationRequest) -> CheckResult:
         """Carry out one validation. That it fails is a result, not an error."""
+
+    @activity.defn
+    @abstractmethod
+    async def discard_drill(self, drill: Drill) -> tuple[str, ...]:
+        """Take away what lies on this worker's own host, and name it; safe when there is nothing."""
 
     @activity.defn
     @abstractmethod

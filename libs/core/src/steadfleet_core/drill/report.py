@@ -22,13 +22,26 @@ class DrillState(StrEnum):
     VALIDATING = "validating"
     MEASURING = "measuring"
     TEARING_DOWN = "tearing down"
-    CLOSED = "closed"
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_PROVEN = "not proven"
     ABORTED = "aborted"
     REFUSED = "refused"
 
     @property
     def closed(self) -> bool:
-        return self in {DrillState.CLOSED, DrillState.ABORTED, DrillState.REFUSED}
+        return self in _CLOSED
+
+
+_CLOSED = frozenset(
+    {
+        DrillState.PASSED,
+        DrillState.FAILED,
+        DrillState.NOT_PROVEN,
+        DrillState.ABORTED,
+        DrillState.REFUSED,
+    }
+)
 
 
 class Finding(Model):
@@ -113,6 +126,8 @@ class DrillStatus(Model):
     critical_path: tuple[Segment, ...] = ()
     recovery_time: Duration | None = None
     judgement: Judgement | None = None
+
+    aborted: str = ""
 
     @property
     def overall(self) -> Verdict | None:
