@@ -20,12 +20,14 @@ _THROTTLED = {
     "autoscaling": (400, "Throttling"),
     "elasticloadbalancing": (400, "Throttling"),
     "s3": (503, "SlowDown"),
+    "route53": (400, "Throttling"),
 }
 _BROKEN = {
     "ec2": "InternalError",
     "autoscaling": "InternalFailure",
     "elasticloadbalancing": "InternalFailure",
     "s3": "InternalError",
+    "route53": "InternalFailure",
 }
 _QUERY_ERROR = "<ErrorResponse><Error>{error}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
 _ERRORS = {

@@ -39,6 +39,21 @@ _EBS_ACTIONS = [
     ("POST", re.compile(r"^/snapshots/completion/[^/]+$"), "CompleteSnapshot"),
     ("POST", re.compile(r"^/snapshots$"), "StartSnapshot"),
 ]
+_ZONES_PATH = r"^/[\d-]+/hostedzone"
+_ROUTE53_ACTIONS = [
+    ("POST", re.compile(rf"{_ZONES_PATH}$"), "CreateHostedZone"),
+    ("GET", re.compile(rf"{_ZONES_PATH}$"), "ListHostedZones"),
+    ("GET", re.compile(rf"{_ZONES_PATH}sbyname$"), "ListHostedZonesByName"),
+    ("GET", re.compile(rf"{_ZONES_PATH}/[^/]+$"), "GetHostedZone"),
+    ("DELETE", re.compile(rf"{_ZONES_PATH}/[^/]+$"), "DeleteHostedZone"),
+    ("POST", re.compile(rf"{_ZONES_PATH}/[^/]+/rrset/?$"), "ChangeResourceRecordSets"),
+    ("GET", re.compile(rf"{_ZONES_PATH}/[^/]+/rrset/?$"), "ListResourceRecordSets"),
+    ("POST", re.compile(rf"{_ZONES_PATH}/[^/]+/associatevpc/?$"), "AssociateVPCWithHostedZone"),
+    ("POST", re.compile(rf"{_ZONES_PATH}/[^/]+/disassociatevpc/?$"), "DisassociateVPCFromHostedZone"),
+    ("GET", re.compile(r"^/[\d-]+/change/[^/]+$"), "GetChange"),
+    ("POST", re.compile(r"^/[\d-]+/tags/[^/]+/.+$"), "ChangeTagsForResource"),
+    ("GET", re.compile(r"^/[\d-]+/tags/[^/]+/.+$"), "ListTagsForResource"),
+]
 
 
 @dataclass(frozen=True)
@@ -72,7 +87,7 @@ class Call:
 
     @property
     def speaks_json(self) -> bool:
-        return self.service not in {"ec2", "autoscaling", "elasticloadbalancing", "s3"}
+        return self.service not in {"ec2", "autoscaling", "elasticloadbalancing", "s3", "route53"}
 
 
 def resource_ids(body: bytes) -> list[str]:
@@ -102,11 +117,19 @@ def _action(environ: Environ, service: str, body: bytes) -> tuple[str, dict[str,
     path = environ.get("PATH_INFO", "")
     if found := _CBOR_PATH.match(path):
         return found["action"], {}
-    method = environ["REQUEST_METHOD"]
+    return _rest_action(service, environ["REQUEST_METHOD"], path, query, body)
+
+
+def _rest_action(
+    service: str, method: str, path: str, query: dict[str, str], body: bytes
+) -> tuple[str, dict[str, Any]]:
     if service in {"s3", ""}:
         return _s3_action(method, path, query)
     if service == "ebs":
-        return _ebs_action(method, path), {"path": path} | query
+        return _by_path(_EBS_ACTIONS, method, path), {"path": path} | query
+    if service == "route53":
+        told = {"body": body.decode(errors="replace")} if body else {}
+        return _by_path(_ROUTE53_ACTIONS, method, path), {"path": path} | query | told
     return f"{method} {path}", query
 
 
@@ -116,8 +139,8 @@ def _s3_action(method: str, path: str, query: dict[str, str]) -> tuple[str, dict
     return _S3_ACTIONS.get((method, bool(bucket) + bool(key)), f"{method} {path}"), parameters
 
 
-def _ebs_action(method: str, path: str) -> str:
-    found = (action for verb, pattern, action in _EBS_ACTIONS if verb == method and pattern.match(path))
+def _by_path(actions: list[tuple[str, re.Pattern[str], str]], method: str, path: str) -> str:
+    found = (action for verb, pattern, action in actions if verb == method and pattern.match(path))
     return next(found, f"{method} {path}")
 
 

@@ -18,6 +18,7 @@ _KINDS = [
     "dark-zone",
     "slow-copy",
     "tampered-copy",
+    "dark-resolver",
 ]
 _endpoint = click.option(
     "--endpoint",
@@ -37,6 +38,11 @@ def main() -> None:
 
 @main.command()
 @click.option("--port", default=4566, show_default=True, help="0 picks a free one.")
+@click.option(
+    "--resolver-port",
+    default=0,
+    help="Where DNS answers by the hosted zones; 0, the default, picks one.",
+)
 @click.option("--state", type=click.Path(path_type=Path), default=Path(".run/local-cloud"), show_default=True)
 @click.option(
     "--region",

@@ -29,6 +29,7 @@ from steadfleet_local_cloud.ec2 import Ec2, register_base
 from steadfleet_local_cloud.errors import LocalCloudError, StateTakenError
 from steadfleet_local_cloud.faults import Fault, Faults, Release
 from steadfleet_local_cloud.ground import Driver, Site, lay_ground
+from steadfleet_local_cloud.hosts import Hosts
 from steadfleet_local_cloud.inventory import Inventories, Inventory, open_region
 from steadfleet_local_cloud.kms import Kms
 from steadfleet_local_cloud.machines import Machine
@@ -36,6 +37,8 @@ from steadfleet_local_cloud.network import AUTO
 from steadfleet_local_cloud.object_lock import ObjectLock
 from steadfleet_local_cloud.patches import Patches
 from steadfleet_local_cloud.record import Entry, Record
+from steadfleet_local_cloud.resolver import Resolver
+from steadfleet_local_cloud.route53 import Route53
 from steadfleet_local_cloud.run_command import RunCommand
 from steadfleet_local_cloud.server import Application, Server
 from steadfleet_local_cloud.target_health import TargetHealth
@@ -68,6 +71,7 @@ class LocalCloud:
         region: str = DEFAULT_REGION,
         regions: Sequence[str] = (),
         port: int = 0,
+        resolver_port: int = 0,
         network: str = AUTO,
         seed: int = 0,
         probe_scale: float = 1.0,
@@ -80,7 +84,7 @@ class LocalCloud:
             folder = self._state_folder(state)
             context = self._build(folder, machines, _checked(regions or (region,)), network, seed)
             self._context = replace(context, client_tokens=client_tokens)
-            self._install(probe_scale, pending_describes)
+            self._install(probe_scale, pending_describes, resolver_port)
             self._server = Server(Application(self._context, self._control), port)
             self._closing.callback(self._server.close)
             self._closing.callback(self._context.faults.close)  # a held call would keep the server waiting
@@ -88,11 +92,17 @@ class LocalCloud:
         except BaseException:
             self._closing.close()
             raise
-        _log.info("local cloud (not AWS) at %s", self.endpoint, extra={"fields": {"state": str(folder)}})
+        told = {"state": str(folder), "resolver": "{}:{}".format(*self.resolver)}
+        _log.info("local cloud (not AWS) at %s", self.endpoint, extra={"fields": told})
 
     @property
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self._server.port}"
+
+    @property
+    def resolver(self) -> tuple[str, int]:
+        """The address and port, of UDP and TCP, where DNS answers by the hosted zones."""
+        return self._resolver.address
 
     @property
     def region(self) -> str:
@@ -203,11 +213,12 @@ class LocalCloud:
             machines=ground.machines,
             faults=Faults(seed),
             record=record,
+            hosts=Hosts(),
             real=ground.driver is not Driver.NONE,
             lock=threading.RLock(),
         )
 
-    def _install(self, probe_scale: float, pending_describes: int) -> None:
+    def _install(self, probe_scale: float, pending_describes: int, resolver_port: int) -> None:
         patches = Patches()
         self._closing.callback(patches.undo)
         self._closing.enter_context(_environment(_LOAD_AMIS, "false"))  # AWS's own images have no content
@@ -224,8 +235,14 @@ class LocalCloud:
         self._closing.callback(RunCommand(self._context, patches).close)
         self._closing.callback(TargetHealth(self._context, patches, probe_scale).close)
         Vpcs(patches)
+        context = self._context
+        self._resolver = Resolver(
+            context.hosts, resolver_port, context.region_of, context.faults.strike_question
+        )
+        self._closing.callback(self._resolver.close)
+        Route53(patches, context.hosts, self._resolver)
         DryRun(patches)
-        self._control = Control(self._context, inventories)
+        self._control = Control(self._context, inventories, self._resolver.address)
         for region in self._context.networks:
             open_region(region)
             register_base(self._context, region)

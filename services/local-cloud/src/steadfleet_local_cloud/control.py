@@ -26,9 +26,10 @@ _Route = Callable[..., Answer]
 class Control:
     """Health, machines, inventory, record, faults and images; also for use in-process."""
 
-    def __init__(self, context: Context, inventories: Inventories) -> None:
+    def __init__(self, context: Context, inventories: Inventories, resolver: tuple[str, int]) -> None:
         self._context = context
         self._inventories = inventories
+        self._resolver = "{}:{}".format(*resolver)
         self._routes: dict[tuple[str, str], _Route] = {
             ("GET", "health"): self._health,
             ("GET", "machines"): lambda **_: json_answer(self.machines()),
@@ -129,6 +130,7 @@ class Control:
                 "regions": list(self._context.networks),
                 "network": str(self._context.networks[self._context.region].cidr),
                 "networks": {region: str(one.cidr) for region, one in self._context.networks.items()},
+                "resolver": self._resolver,
                 "machines": str(self._context.ground.driver),
                 "reason": self._context.ground.reason,
                 "base_image": self._context.ground.base,

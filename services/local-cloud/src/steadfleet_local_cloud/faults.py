@@ -17,7 +17,7 @@ from steadfleet_local_cloud.machines import Boot
 
 
 class Kind(StrEnum):
-    """What goes wrong. The first four meet calls, the next two boots, then a whole zone, copies of images."""
+    """What goes wrong: four kinds meet calls, two boots, one a whole zone, two copies, one the resolver."""
 
     THROTTLE = "throttle"
     ERROR = "error"
@@ -28,6 +28,7 @@ class Kind(StrEnum):
     DARK_ZONE = "dark-zone"
     SLOW_COPY = "slow-copy"
     TAMPERED_COPY = "tampered-copy"
+    DARK_RESOLVER = "dark-resolver"  # no question is answered
 
 
 CALL_FAULTS = frozenset({Kind.THROTTLE, Kind.ERROR, Kind.LOST, Kind.HOLD})
@@ -214,6 +215,12 @@ class Faults:
             delay=timedelta(seconds=max(slow, default=0.0)),
             tampered=any(fault.kind is Kind.TAMPERED_COPY for fault in struck),
         )
+
+    def strike_question(self) -> bool:
+        """Whether the resolver stays silent at the next question."""
+        with self._lock:
+            struck = [one.strikes() for one in self._faults.values() if one.kind is Kind.DARK_RESOLVER]
+            return any(struck)
 
     def is_dark(self, zone: str) -> bool:
         with self._lock:
