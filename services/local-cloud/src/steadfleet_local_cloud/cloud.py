@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import logging
-import os
 import tempfile
 import threading
 from collections.abc import Sequence
@@ -13,8 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from moto.core.base_backend import BackendDict
-from moto.core.model_instances import reset_model_data
 from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
 
 from steadfleet_local_cloud.amis import Amis
@@ -33,6 +30,7 @@ from steadfleet_local_cloud.hosts import Hosts
 from steadfleet_local_cloud.inventory import Inventories, Inventory, open_region
 from steadfleet_local_cloud.kms import Kms
 from steadfleet_local_cloud.machines import Machine
+from steadfleet_local_cloud.moto_state import environment, reset_moto
 from steadfleet_local_cloud.network import AUTO
 from steadfleet_local_cloud.object_lock import ObjectLock
 from steadfleet_local_cloud.patches import Patches
@@ -221,9 +219,9 @@ class LocalCloud:
     def _install(self, probe_scale: float, pending_describes: int, resolver_port: int) -> None:
         patches = Patches()
         self._closing.callback(patches.undo)
-        self._closing.enter_context(_environment(_LOAD_AMIS, "false"))  # AWS's own images have no content
-        self._closing.callback(_reset_moto)
-        _reset_moto()
+        self._closing.enter_context(environment(_LOAD_AMIS, "false"))  # AWS's own images have no content
+        self._closing.callback(reset_moto)
+        reset_moto()
         inventories = Inventories(self._context, patches)  # before any backend is made
         Ec2(self._context, patches)
         Amis(self._context, patches)
@@ -271,28 +269,3 @@ def _checked(regions: Sequence[str]) -> tuple[str, ...]:
     if len(set(regions)) < len(regions):
         raise LocalCloudError(f"a region is named twice: {', '.join(regions)}")
     return tuple(regions)
-
-
-def _reset_moto() -> None:
-    used: list[Any] = list(vars(BackendDict)["_instances"])  # moto keeps no public list
-    BackendDict.reset()
-    reset_model_data()
-    for backends in used:
-        backends.clear()  # resetting one service makes moto build others anew, which must not stay
-
-
-class _environment:  # noqa: N801 - used like a function
-    """Set a variable of this process for a while: moto reads some of its settings there."""
-
-    def __init__(self, name: str, value: str) -> None:
-        self._name, self._value = name, value
-
-    def __enter__(self) -> None:
-        self._before = os.environ.get(self._name)
-        os.environ[self._name] = self._value
-
-    def __exit__(self, *_: object) -> None:
-        if self._before is None:
-            del os.environ[self._name]
-        else:
-            os.environ[self._name] = self._before
