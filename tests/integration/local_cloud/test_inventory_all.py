@@ -338,7 +338,7 @@ def load_balancer(stage: Stage) -> Undo:
 def listener_and_rule(stage: Stage) -> Undo:
     forward: Any = [{"Type": "forward", "TargetGroupArn": stage.targets}]
     listener = stage.aws.balancing.create_listener(
-        LoadBalancerArn=stage.balancer, Protocol="HTTP", Port=80, DefaultActions=forward
+        LoadBalancerArn=stage.balancer, Protocol="HTTP", Port=8080, DefaultActions=forward
     )["Listeners"][0]["ListenerArn"]
     between = stage.cloud.inventory()
     stage.aws.balancing.create_rule(

@@ -20,6 +20,7 @@ from steadfleet_local_cloud.blocks import Blocks
 from steadfleet_local_cloud.context import Context
 from steadfleet_local_cloud.control import Control
 from steadfleet_local_cloud.copies import Copies
+from steadfleet_local_cloud.databases import Databases
 from steadfleet_local_cloud.dry_run import DryRun
 from steadfleet_local_cloud.ebs import Ebs
 from steadfleet_local_cloud.ec2 import Ec2, register_base
@@ -29,11 +30,13 @@ from steadfleet_local_cloud.ground import Driver, Site, lay_ground
 from steadfleet_local_cloud.hosts import Hosts
 from steadfleet_local_cloud.inventory import Inventories, Inventory, open_region
 from steadfleet_local_cloud.kms import Kms
+from steadfleet_local_cloud.load_balancers import LoadBalancers
 from steadfleet_local_cloud.machines import Machine
 from steadfleet_local_cloud.moto_state import environment, reset_moto
 from steadfleet_local_cloud.network import AUTO
 from steadfleet_local_cloud.object_lock import ObjectLock
 from steadfleet_local_cloud.patches import Patches
+from steadfleet_local_cloud.rds import Rds
 from steadfleet_local_cloud.record import Entry, Record
 from steadfleet_local_cloud.resolver import Resolver
 from steadfleet_local_cloud.route53 import Route53
@@ -209,6 +212,7 @@ class LocalCloud:
             images=ground.images,
             blocks=Blocks(folder / "blocks", ground.images),
             machines=ground.machines,
+            databases=Databases(folder / "databases", ground.networks),
             faults=Faults(seed),
             record=record,
             hosts=Hosts(),
@@ -230,8 +234,12 @@ class LocalCloud:
         Kms(patches)
         ObjectLock(patches)
         AutoScaling(self._context, patches)
+        if self._context.real:
+            self._closing.callback(Rds(self._context, patches).close)
         self._closing.callback(RunCommand(self._context, patches).close)
-        self._closing.callback(TargetHealth(self._context, patches, probe_scale).close)
+        health = TargetHealth(self._context, patches, probe_scale)
+        self._closing.callback(health.close)
+        self._closing.callback(LoadBalancers(self._context, patches, health).close)
         Vpcs(patches)
         context = self._context
         self._resolver = Resolver(

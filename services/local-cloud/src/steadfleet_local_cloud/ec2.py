@@ -105,7 +105,7 @@ class Ec2:
                 "`local-cloud image register NAME --from FOLDER`",
             )
         network = self._context.networks.get(backend.region_name)
-        if network is None or subnet is None or not subnet.cidr.subnet_of(network.cidr):
+        if network is None or subnet is None or not network.has_room_for(subnet.cidr):
             homes = ", ".join(f"{region}: {one.cidr}" for region, one in self._context.networks.items())
             raise EC2ClientError("Unsupported", f"This local cloud's machines live in {homes}.")
 

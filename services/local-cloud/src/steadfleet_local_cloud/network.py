@@ -76,6 +76,11 @@ class Network:
         """The part that is kept for load balancers; its last addresses are not for them, see the lock."""
         return list(self.cidr.subnets(new_prefix=_KEPT_PREFIX))[-1]
 
+    def has_room_for(self, subnet: ipaddress.IPv4Network) -> bool:
+        """Whether machines may be in the subnet: it is in the network, beside what is kept."""
+        kept = (self.databases, self.load_balancers)
+        return subnet.subnet_of(self.cidr) and not any(subnet.overlaps(part) for part in kept)
+
     def close(self) -> None:
         self._lock.close()
 

@@ -26,6 +26,8 @@ class Streak:
     """The outcomes of one target's probes so far, and the health they add up to."""
 
     target: dict[str, Any]
+    address: str = ""
+    instance: Any = None  # if the target is one
     health: Health = _INITIAL
     passed: int = 0
     failed: int = 0
@@ -43,7 +45,7 @@ class TargetHealth:
     """
     Wrap moto's target groups: what it calls healthy, a probe has to find so.
 
-    A group is probed whether or not a load balancer uses it: no load balancer here carries traffic.
+    A group is probed whether or not a load balancer uses it; one that does sends nothing to the ill.
     """
 
     def __init__(self, context: Context, patches: Patches, probe_scale: float) -> None:
@@ -63,6 +65,17 @@ class TargetHealth:
         if self._prober:
             self._prober.close()
 
+    def healthy(self, region: str, arn: str) -> list[tuple[str, int]]:
+        """Tell address and port of a group's healthy targets, without the cloud's lock."""
+        group = elbv2_backends[ACCOUNT][region].target_groups.get(arn)
+        registered = list(group.targets.values()) if group else []
+        streaks = [self._streaks.get((arn, target["Id"])) for target in registered]
+        return sorted(
+            (streak.address, int(streak.target["Port"]))
+            for streak in streaks
+            if streak and streak.health is _HEALTHY and getattr(streak.instance, "state", "") != "stopped"
+        )
+
     def _register(self, original: Any, group: Any, targets: list[dict[str, Any]]) -> None:
         before = dict(group.targets)
         original(group, targets)
@@ -76,10 +89,11 @@ class TargetHealth:
                 self._watch(self._prober, group, group.targets[target_id])
 
     def _watch(self, prober: Prober, group: Any, target: dict[str, Any]) -> None:
-        address = target["Id"]
+        address, instance = target["Id"], None
         if group.target_type == "instance":
-            address = group.ec2_backend.get_instance(address).private_ip
-        streak = Streak(target)
+            instance = group.ec2_backend.get_instance(address)
+            address = instance.private_ip
+        streak = Streak(target, address, instance)
         self._streaks[group.arn, target["Id"]] = streak
 
         def check() -> Check | None:
