@@ -21,6 +21,7 @@ _THROTTLED = {
     "elasticloadbalancing": (400, "Throttling"),
     "s3": (503, "SlowDown"),
     "route53": (400, "Throttling"),
+    "rds": (400, "Throttling"),
 }
 _BROKEN = {
     "ec2": "InternalError",
@@ -28,6 +29,7 @@ _BROKEN = {
     "elasticloadbalancing": "InternalFailure",
     "s3": "InternalError",
     "route53": "InternalFailure",
+    "rds": "InternalFailure",
 }
 _QUERY_ERROR = "<ErrorResponse><Error>{error}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
 _ERRORS = {

@@ -87,7 +87,7 @@ class Call:
 
     @property
     def speaks_json(self) -> bool:
-        return self.service not in {"ec2", "autoscaling", "elasticloadbalancing", "s3", "route53"}
+        return self.service not in {"ec2", "autoscaling", "elasticloadbalancing", "s3", "route53", "rds"}
 
 
 def resource_ids(body: bytes) -> list[str]:

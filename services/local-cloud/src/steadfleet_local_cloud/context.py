@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass
 
 from steadfleet_local_cloud.blocks import Blocks
+from steadfleet_local_cloud.databases import Databases
 from steadfleet_local_cloud.faults import Faults
 from steadfleet_local_cloud.ground import Ground
 from steadfleet_local_cloud.hosts import Hosts
@@ -27,6 +28,7 @@ class Context:
     images: ImageContent
     blocks: Blocks
     machines: Machines
+    databases: Databases
     faults: Faults
     record: Record
     hosts: Hosts  # the names that AWS gives out

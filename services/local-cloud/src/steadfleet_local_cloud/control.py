@@ -100,12 +100,14 @@ class Control:
         with self._context.lock:  # no launch is half way into a zone that goes dark
             fault = self._context.faults.add(kind, **options)
             self._note_fault("added", fault)
+        self._context.databases.heed(self._context.faults)
         return fault
 
     def clear_faults(self, fault_id: str | None = None) -> None:
         with self._context.lock:
             for fault in self._context.faults.clear(fault_id):
                 self._note_fault("cleared", fault)
+        self._context.databases.heed(self._context.faults)
 
     def _note_fault(self, event: str, fault: Fault) -> None:
         described = fault.describe()

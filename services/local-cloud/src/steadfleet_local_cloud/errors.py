@@ -9,7 +9,9 @@ LocalCloudError
 ├── FaultError          a fault makes no sense
 ├── MachineError        a machine could not be started or reached
 ├── EngineError         there is no Docker engine that machines could run on, or it failed
-└── BaseImageError      the image that Docker machines begin with could not be made
+├── BaseImageError      the image that Docker machines begin with could not be made
+└── PostgresError       a database server could not be made, started or reached
+    └── MissingPostgresError   its programs are not installed
 """
 
 
@@ -46,4 +48,12 @@ class EngineError(LocalCloudError):
 
 
 class BaseImageError(LocalCloudError):
+    pass
+
+
+class PostgresError(LocalCloudError):
+    pass
+
+
+class MissingPostgresError(PostgresError):
     pass

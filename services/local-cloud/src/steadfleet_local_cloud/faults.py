@@ -17,7 +17,11 @@ from steadfleet_local_cloud.machines import Boot
 
 
 class Kind(StrEnum):
-    """What goes wrong: four kinds meet calls, two boots, one a whole zone, two copies, one the resolver."""
+    """
+    What goes wrong.
+
+    Four kinds meet calls, two boots, one a whole zone, two copies, three databases, one the resolver.
+    """
 
     THROTTLE = "throttle"
     ERROR = "error"
@@ -28,6 +32,9 @@ class Kind(StrEnum):
     DARK_ZONE = "dark-zone"
     SLOW_COPY = "slow-copy"
     TAMPERED_COPY = "tampered-copy"
+    STALE_REPLICA = "stale-replica"  # a read replica hears nothing more of its source
+    FAILED_DELETE = "failed-delete"  # a DB instance cannot be deleted yet
+    SLOW_RESTORE = "slow-restore"
     DARK_RESOLVER = "dark-resolver"  # no question is answered
 
 
@@ -36,7 +43,10 @@ BOOT_FAULTS = frozenset({Kind.SLOW_BOOT, Kind.FAILED_BOOT})
 COPY_FAULTS = frozenset({Kind.SLOW_COPY, Kind.TAMPERED_COPY})
 Release = Literal["continue", "drop"]
 _DEFAULT_SLOW_SECONDS = 10.0
-_OPTIONS = {"action", "region", "zone", "image", "count", "probability", "after", "seconds", "when", "seed"}
+_OPTIONS = {
+    *("action", "region", "zone", "image", "database"),
+    *("count", "probability", "after", "seconds", "when", "seed"),
+}
 
 
 @dataclass(frozen=True)
@@ -79,6 +89,7 @@ class Fault:
     region: str = "*"
     zone: str = "*"
     image: str = "*"
+    database: str = "*"
     count: int | None = None
     probability: float = 1.0
     after: int = 0
@@ -221,6 +232,23 @@ class Faults:
         with self._lock:
             struck = [one.strikes() for one in self._faults.values() if one.kind is Kind.DARK_RESOLVER]
             return any(struck)
+
+    def strike_database(self, kind: Kind, region: str, name: str) -> timedelta | None:
+        """Whether this happens to a DB instance now; if so, how long it takes."""
+        with self._lock:
+            struck = [fault for fault in self._about(kind, region, name) if fault.strikes()]
+        return timedelta(seconds=max(fault.seconds for fault in struck)) if struck else None
+
+    def is_stale(self, region: str, name: str) -> bool:
+        with self._lock:
+            return bool(self._about(Kind.STALE_REPLICA, region, name))
+
+    def _about(self, kind: Kind, region: str, name: str) -> list[Fault]:
+        return [
+            fault
+            for fault in self._faults.values()
+            if fault.kind is kind and fnmatchcase(region, fault.region) and fnmatchcase(name, fault.database)
+        ]
 
     def is_dark(self, zone: str) -> bool:
         with self._lock:

@@ -12,7 +12,7 @@ from moto.kms.models import kms_backends
 from moto.s3.models import s3_backends
 from moto.ssm.models import ssm_backends
 
-from steadfleet_local_cloud import tables
+from steadfleet_local_cloud import tables, tables_rds
 from steadfleet_local_cloud.context import ACCOUNT, Context
 from steadfleet_local_cloud.patches import Patches
 from steadfleet_local_cloud.stores import Baseline, Beginning, Path, fingerprint, open_backends, things
@@ -27,6 +27,7 @@ _TABLES: dict[str, Callable[[Any, Beginning], Inventory]] = {
     "s3": tables.s3,
     "ssm": tables.ssm,
     "kms": tables.kms,
+    "rds": tables_rds.rds,
 }
 # attributes of moto's backends that a table above tells in full
 _TOLD = {
@@ -37,6 +38,7 @@ _TOLD = {
     ("s3", "buckets"),
     ("ssm", "_parameters"),
     ("kms", "keys"),
+    *(("rds", name) for name in tables_rds.TOLD),
 }
 # what is no thing: histories, and indices of things that are told elsewhere
 _NO_THINGS = {
@@ -44,6 +46,7 @@ _NO_THINGS = {
     *(("ec2", name) for name in ("launch_template_insert_order", "launch_template_name_to_ids")),
     *(("ssm", name) for name in ("_commands", "_errors", "_resource_tags")),
     ("s3", "_pagination_tokens"),
+    *(("rds", name) for name in ("_db_cluster_options", "events", "resource_map")),
     ("ebs", "snapshots"),
     ("cloudwatch", "metric_data"),
     ("sts", "assumed_roles"),
@@ -65,7 +68,11 @@ class Inventories:
 
     def take(self) -> Inventory:
         """Call it under the cloud's lock."""
-        inventory: Inventory = {"content": self._context.blocks.describe(), "machines": self._machines()}
+        inventory: Inventory = {
+            "content": self._context.blocks.describe(),
+            "database_content": self._context.databases.describe(),
+            "machines": self._machines(),
+        }
         for service, region, backend in open_backends():
             for kind, items in self._all(service, region, backend).items():
                 inventory.setdefault(kind, []).extend({"region": region, **item} for item in items)
