@@ -25,6 +25,7 @@ from steadfleet_ports.lease import LeaseOrder, Owner
 from steadfleet_workflows.hosts import root_cause
 from steadfleet_workflows.image_shown import ImageShown
 from steadfleet_workflows.leasing import Leased, sweep_of
+from steadfleet_workflows.outlasting import outlast_cancels
 from steadfleet_workflows.publishing import HALT_TIME, Publishing, UndecidedError
 
 _MARGIN = timedelta(hours=1)
@@ -41,7 +42,7 @@ class GoldenImage(Publishing):
     @workflow.run
     async def run(self, order: ImageOrder) -> ImageReport:
         self._work = asyncio.create_task(self._make())
-        cancelled = await self._outlast_cancels(self._work)
+        cancelled = await outlast_cancels(self._work, self.abort_work)
         await workflow.wait_condition(workflow.all_handlers_finished)
         self._close(self._work)
         if cancelled is not None:
@@ -162,17 +163,6 @@ class GoldenImage(Publishing):
             self.warnings.append(f"channel {channel} was not moved: {'; '.join(receipt.reasons)}")
 
     # -- its end
-
-    async def _outlast_cancels(self, work: asyncio.Task[None]) -> asyncio.CancelledError | None:
-        """Wait for the work, which a cancel of the workflow aborts: its undoing is not interrupted."""
-        cancelled = None
-        while not work.done():
-            try:
-                await workflow.wait_condition(work.done)
-            except asyncio.CancelledError as error:
-                cancelled = error
-                self.abort_work("the workflow was cancelled")
-        return cancelled
 
     def _close(self, work: asyncio.Task[None]) -> None:
         """Say how it ended; a failure fails the workflow, an abort does not."""

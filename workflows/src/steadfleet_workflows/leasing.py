@@ -24,6 +24,7 @@ class Leased:
     def __init__(self, order: LeaseOrder) -> None:
         self.order = order
         self.residue: tuple[Left, ...] = ()
+        self.removed: tuple[Left, ...] = ()
         self.problem = ""
         self._renewing: asyncio.Task[None] | None = None
 
@@ -35,7 +36,7 @@ class Leased:
     async def __aexit__(self, _type: object, error: BaseException | None, _tb: object) -> None:
         if self._renewing is not None:
             self._renewing.cancel()
-        if not _ended(error):
+        if not ended(error):
             return  # a bug suspends the workflow: nothing of it may be taken away
         closing = asyncio.create_task(self._close())
         while not closing.done():
@@ -57,7 +58,7 @@ class Leased:
             self.problem = f"{lease_id(self.order.sweep.run)} could not be closed: {root_cause(error)}"
             workflow.logger.error("%s", self.problem)
         else:
-            self.residue = residue.left
+            self.residue, self.removed = residue.left, residue.removed
 
 
 def sweep_of(run: str, build: Build, *regions: str) -> Sweep:
@@ -67,7 +68,7 @@ def sweep_of(run: str, build: Build, *regions: str) -> Sweep:
     return Sweep(run=run, regions=tuple(dict.fromkeys([build.region, *regions])), names=(build.image_name,))
 
 
-def _ended(error: BaseException | None) -> bool:
+def ended(error: BaseException | None) -> bool:
     if error is None or isinstance(error, asyncio.CancelledError):
         return True
     return isinstance(error, Exception) and workflow.is_failure_exception(error)

@@ -21,8 +21,10 @@ FAILED = SearchAttributeKey.for_int("SfFailed")
 FAMILY = SearchAttributeKey.for_keyword("SfFamily")
 VERSION = SearchAttributeKey.for_keyword("SfVersion")
 
+PLAN = SearchAttributeKey.for_keyword("SfPlan")
+
 # SQL visibility has room for three Int and three Text attributes a namespace, and ten Keyword.
-KEYS = (STATE, FLEET, REASON, WAVE, CHANGED, FAILED, FAMILY, VERSION)
+KEYS = (STATE, FLEET, REASON, WAVE, CHANGED, FAILED, FAMILY, VERSION, PLAN)
 
 LONGEST_REASON = 500  # characters; the server refuses values over 2048 bytes
 
@@ -51,7 +53,7 @@ def details(status: CampaignStatus) -> str:
             f"{count} {what.replace('_', ' ')}" for what, count in counts.model_dump().items() if count
         ),
         "",
-        _row("wave", "hosts", "changed", "failed", "restored", "baked", "verdict"),
+        row("wave", "hosts", "changed", "failed", "restored", "baked", "verdict"),
         "| ---: | ---: | ---: | ---: | ---: | ---: | --- |",
         *[_wave_row(wave) for wave in status.waves],
     ]
@@ -93,8 +95,8 @@ def image_details(status: ImageStatus) -> str:
     if status.gate:
         lines.append(f"advisories: {status.gate.blocking} block, {status.gate.waived} waived")
     if status.places:
-        lines += ["", _row("place", "required", "image", "state"), "| --- | --- | --- | --- |"]
-        lines += [_row(one.name, one.required, one.id, one.reason or one.state) for one in status.places]
+        lines += ["", row("place", "required", "image", "state"), "| --- | --- | --- | --- |"]
+        lines += [row(one.name, one.required, one.id, one.reason or one.state) for one in status.places]
     lines += [f"\n{warning}" for warning in status.warnings]
     lines += [f"\n**To put right:** {obligation}" for obligation in status.obligations]
     return "\n".join(lines)
@@ -104,11 +106,11 @@ def _wave_row(wave: WaveProgress) -> str:
     counts = wave.counts
     baked = timedelta(seconds=round(wave.baked.total_seconds()))
     bake = f"{format_duration(baked)} of {format_duration(wave.bake)}" if wave.bake else ""
-    return _row(
+    return row(
         wave.number, counts.total, counts.changed, counts.failed, counts.restored, bake, wave.verdict or ""
     )
 
 
-def _row(*cells: object) -> str:
+def row(*cells: object) -> str:
     """Lay out a row; the UI gives tables no padding, so each cell brings its own."""
     return "|" + "|".join(f" {cell}\u00a0" for cell in cells) + "|"

@@ -1,0 +1,47 @@
+"""A preflight on its own: what a drill would meet, looked at without one."""
+
+from datetime import timedelta
+
+from temporalio import workflow
+
+from steadfleet_core.drill.order import Drill, DrillOrder
+from steadfleet_core.drill.report import Preflight
+from steadfleet_core.model import Model
+from steadfleet_durable.options import SLOW
+from steadfleet_ports.drill import DrillInspection, DrillPreparation, Drills
+from steadfleet_workflows.visibility import LONGEST_REASON, PLAN, REASON, STATE
+
+
+class Inspected(Model):
+    """What the plan resolves to now, and what was found."""
+
+    drill: Drill
+    preflight: Preflight
+
+
+@workflow.defn
+class DrillPreflight:
+    """Predict what would fail. `SfState` is `failed` where something blocks, so that lists show it."""
+
+    @workflow.run
+    async def run(self, order: DrillOrder) -> Inspected:
+        self._show(order, "preparing", "")
+        now = workflow.now()
+        run = f"preflight-{order.plan.name}-{workflow.info().first_execution_run_id.split('-')[0]}"
+        preparation = DrillPreparation(order=order, run=run, at=now, expires_at=now + timedelta(hours=1))
+        drill = await workflow.execute_activity_method(Drills.prepare_drill, preparation, **SLOW)
+        inspection = DrillInspection(drill=drill, at=now)
+        preflight = await workflow.execute_activity_method(Drills.inspect_drill, inspection, **SLOW)
+        blocking = "; ".join(finding.what for finding in preflight.blocking)
+        self._show(order, "failed" if blocking else "passed", blocking)
+        return Inspected(drill=drill, preflight=preflight)
+
+    def _show(self, order: DrillOrder, state: str, reason: str) -> None:
+        workflow.set_current_details(f"**preflight of {order.plan.name}: {state}**\n\n{reason}")
+        if order.search_attributes:
+            updates = [
+                STATE.value_set(state),
+                PLAN.value_set(order.plan.name),
+                REASON.value_set(reason[:LONGEST_REASON]),
+            ]
+            workflow.upsert_search_attributes(updates)
