@@ -43,6 +43,7 @@ from steadfleet_local_cloud.route53 import Route53
 from steadfleet_local_cloud.run_command import RunCommand
 from steadfleet_local_cloud.server import Application, Server
 from steadfleet_local_cloud.target_health import TargetHealth
+from steadfleet_local_cloud.user_data import UserData
 from steadfleet_local_cloud.vpcs import Vpcs
 
 _log = logging.getLogger(__name__)
@@ -241,6 +242,7 @@ class LocalCloud:
         self._closing.callback(health.close)
         self._closing.callback(LoadBalancers(self._context, patches, health).close)
         Vpcs(patches)
+        UserData(patches)
         context = self._context
         self._resolver = Resolver(
             context.hosts, resolver_port, context.region_of, context.faults.strike_question

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,7 +13,16 @@ from python_on_whales.exceptions import DockerException
 
 from steadfleet_local_cloud.docker_images import MACHINE_FOLDER, DockerImages
 from steadfleet_local_cloud.docker_programs import ProgramWatch
-from steadfleet_local_cloud.docker_scripts import BOOT, COMMAND, MAIN, PROGRAM, PUT_ASIDE, PUT_BACK
+from steadfleet_local_cloud.docker_scripts import (
+    BOOT,
+    COMMAND,
+    MAIN,
+    PROGRAM,
+    PUT_ASIDE,
+    PUT_BACK,
+    USER_DATA,
+    USER_DATA_FILE,
+)
 from steadfleet_local_cloud.engine import Engine, sentence
 from steadfleet_local_cloud.errors import MachineError
 from steadfleet_local_cloud.machines import Job, Listener, Machine, Order, Output, Power
@@ -84,6 +94,8 @@ class DockerMachines(PoweredMachines[DockerMachine]):
 
     def _switch_on(self, machine: DockerMachine) -> None:
         self._start(machine)
+        if data := machine.order.user_data:
+            self._script(machine, USER_DATA, stdin=base64.b64encode(data).decode())
         told = self._script(machine, BOOT, stdin=machine.order.public_key)
         if told.strip() != "program":
             return
@@ -202,7 +214,9 @@ class DockerMachines(PoweredMachines[DockerMachine]):
         return done.stdout
 
     def _exec_arguments(self, machine: DockerMachine, options: list[str]) -> list[str]:
-        environment = {"PATH": _PATH, "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"} | identity(machine)
+        environment = {"PATH": _PATH, "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"} | identity(
+            machine, USER_DATA_FILE
+        )
         settings = [f"--env={name}={value}" for name, value in environment.items()]
         return ["exec", *options, *settings, machine.name]
 

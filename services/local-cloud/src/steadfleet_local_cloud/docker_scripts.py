@@ -39,6 +39,14 @@ cd /opt/machine 2>/dev/null || exit 0
 if [ -x run ] || [ -f run.py ]; then echo program; fi
 """
 
+# At every boot anew: /run is memory, so that no image holds it. stdin: the user data in base64.
+USER_DATA_FILE = "/run/user-data"
+USER_DATA = f"""
+set -eu
+umask 077
+base64 -d >{USER_DATA_FILE}
+"""
+
 # In the machine's folder, on its console; exec, so that its exit code is the program's own.
 PROGRAM = """
 exec >/proc/1/fd/1 2>/proc/1/fd/2 </dev/null

@@ -19,6 +19,7 @@ from steadfleet_local_cloud.errors import ContentError
 from steadfleet_local_cloud.images import check_content
 from steadfleet_local_cloud.machines import Order
 from steadfleet_local_cloud.patches import Patches
+from steadfleet_local_cloud.user_data import asked_for, decoded
 
 # moto's stand-in for a missing token; botocore always sends one
 _KEY_TYPES = ("ssh-", "ecdsa-", "sk-")
@@ -60,6 +61,7 @@ class Ec2:
         asked = backend.region_name, str(token)
         if token and token != _NO_TOKEN and asked in self._launched:
             return self._launched[asked]
+        decoded(asked_for(backend, rest[1] if len(rest) > 1 else None, options))  # or it is refused
         subnet = _subnet(backend, options)
         self._refuse(backend, image_id or _template_image(backend, options), subnet)
         if subnet is not None and not options.get("nics"):
@@ -78,7 +80,9 @@ class Ec2:
         try:
             for one in instances:
                 key = _public_key(one.ec2_backend, one.key_name)
-                order = Order(one.id, one.image_id, one.private_ip, one.placement.zone, key)
+                order = Order(
+                    one.id, one.image_id, one.private_ip, one.placement.zone, key, decoded(one.user_data)
+                )
                 self._context.machines.boot(order, self._next_boot(one))
         except Exception:
             for one in instances:

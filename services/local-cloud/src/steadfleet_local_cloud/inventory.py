@@ -12,7 +12,7 @@ from moto.kms.models import kms_backends
 from moto.s3.models import s3_backends
 from moto.ssm.models import ssm_backends
 
-from steadfleet_local_cloud import tables, tables_rds
+from steadfleet_local_cloud import tables, tables_rds, tables_route53
 from steadfleet_local_cloud.context import ACCOUNT, Context
 from steadfleet_local_cloud.patches import Patches
 from steadfleet_local_cloud.stores import Baseline, Beginning, Path, fingerprint, open_backends, things
@@ -27,6 +27,7 @@ _TABLES: dict[str, Callable[[Any, Beginning], Inventory]] = {
     "s3": tables.s3,
     "ssm": tables.ssm,
     "kms": tables.kms,
+    "route53": tables_route53.route53,
     "rds": tables_rds.rds,
 }
 # attributes of moto's backends that a table above tells in full
@@ -38,6 +39,7 @@ _TOLD = {
     ("s3", "buckets"),
     ("ssm", "_parameters"),
     ("kms", "keys"),
+    *(("route53", name) for name in ("delegation_sets", "health_checks", "zones")),
     *(("rds", name) for name in tables_rds.TOLD),
 }
 # what is no thing: histories, and indices of things that are told elsewhere
@@ -46,6 +48,7 @@ _NO_THINGS = {
     *(("ec2", name) for name in ("launch_template_insert_order", "launch_template_name_to_ids")),
     *(("ssm", name) for name in ("_commands", "_errors", "_resource_tags")),
     ("s3", "_pagination_tokens"),
+    ("route53", "resource_tags"),
     *(("rds", name) for name in ("_db_cluster_options", "events", "resource_map")),
     ("ebs", "snapshots"),
     ("cloudwatch", "metric_data"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
@@ -34,6 +34,7 @@ class Order:
     address: str
     zone: str
     public_key: str = ""  # of the instance's key pair, in OpenSSH's form
+    user_data: bytes = field(default=b"", repr=False)  # it may hold secrets
 
 
 @dataclass(frozen=True)

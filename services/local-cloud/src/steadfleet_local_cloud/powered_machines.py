@@ -187,9 +187,10 @@ class PoweredMachines(Machines, Generic[M]):
             machine.changed.notify_all()
 
 
-def identity(machine: Machine) -> dict[str, str]:
-    """Tell a machine's program and commands who they are, in their environment."""
-    return {
+def identity(machine: Machine, user_data_file: str) -> dict[str, str]:
+    """Tell a machine's program and commands who they are, and where their user data is if they have any."""
+    told = {"USER_DATA_FILE": user_data_file} if machine.order.user_data else {}
+    return told | {
         "ADDRESS": machine.order.address,
         "PORT": PORT,
         "INSTANCE_ID": machine.order.instance_id,

@@ -37,6 +37,9 @@ class ProcessMachines(PoweredMachines[Machine]):
     def _make(self, order: Order) -> Machine:
         machine = Machine(order)
         shutil.copytree(self._images.content(order.image_id), self._content(machine), symlinks=True)
+        if order.user_data:
+            self._user_data(machine).touch(mode=0o600)
+            self._user_data(machine).write_bytes(order.user_data)
         return machine
 
     def _switch_on(self, machine: Machine) -> None:
@@ -47,7 +50,7 @@ class ProcessMachines(PoweredMachines[Machine]):
                 machine.order.instance_id,
                 _program(content),
                 content,
-                _environment(machine),
+                self._environment(machine),
                 stdout=console,
                 stderr=console,
             )
@@ -70,12 +73,19 @@ class ProcessMachines(PoweredMachines[Machine]):
 
     def _remove(self, machine: Machine) -> None:
         shutil.rmtree(self._content(machine), ignore_errors=True)
+        self._user_data(machine).unlink(missing_ok=True)
 
     def _end_all(self) -> None:
         self._supervision.close()
 
     def _content(self, machine: Machine) -> Path:
         return self._folder / machine.order.instance_id / "content"
+
+    def _user_data(self, machine: Machine) -> Path:
+        return self._content(machine).with_name("user-data")
+
+    def _environment(self, machine: Machine) -> dict[str, str]:
+        return _environment() | identity(machine, str(self._user_data(machine)))
 
     def _exited(self, pid: int, status: int) -> None:
         with self._lock:
@@ -96,7 +106,7 @@ class ProcessMachines(PoweredMachines[Machine]):
                 instance_id,
                 ["/bin/sh", str(program)],
                 self._content(machine),
-                _environment(machine),
+                self._environment(machine),
                 stdout=stdout,
                 stderr=stderr,
             )
@@ -113,11 +123,11 @@ def _program(content: Path) -> list[str]:
     return [sys.executable, "-S", "-E", str(content / "run.py")]
 
 
-def _environment(machine: Machine) -> dict[str, str]:
+def _environment() -> dict[str, str]:
     """Nothing of the server's environment but where to find programs, and this Python first among them."""
     path = os.environ.get("PATH", os.defpath)
     return {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{path}",
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
-    } | identity(machine)
+    }

@@ -25,6 +25,7 @@ from steadfleet_local_cloud.faults import Fault, Kind
 _log = logging.getLogger(__name__)
 _LOOPBACK = "127.0.0.1"
 _BACKLOG = 256
+_METADATA = ("/latest/meta-data", "/latest/api/")  # moto would make something up
 
 
 class Application:
@@ -39,6 +40,10 @@ class Application:
         if _from_elsewhere(environ):
             answer = answers.json_answer(
                 {"error": "this local cloud answers programs on its own machine only"}, 403
+            )
+        elif environ.get("PATH_INFO", "").startswith(_METADATA):
+            answer = answers.json_answer(
+                {"error": "no metadata service: a machine's user data is where USER_DATA_FILE says"}, 404
             )
         elif environ.get("PATH_INFO", "").startswith("/_local/"):
             answer = self._control.answer(environ)

@@ -164,8 +164,27 @@ def elbv2(backend: Any, _beginning: Beginning) -> Inventory:
             for group in backend.target_groups.values()
         ],
         "load_balancers": [
-            {"id": one.arn, "tags": tags(one.arn), "listeners": sorted(one.listeners), "rules": _rules(one)}
+            {
+                "id": one.arn,
+                "tags": tags(one.arn),
+                "name": one.dns_name,
+                "kind": one.type,
+                "listeners": sorted(one.listeners),
+                "rules": _rules(one),
+            }
             for one in backend.load_balancers.values()
+        ],
+        "listeners": [
+            {
+                "id": listener.arn,
+                "tags": tags(listener.arn),
+                "load_balancer": one.arn,
+                "protocol": listener.protocol,
+                "port": int(listener.port),
+                "actions": [action.data for action in listener.default_actions],
+            }
+            for one in backend.load_balancers.values()
+            for listener in one.listeners.values()
         ],
     }
 
