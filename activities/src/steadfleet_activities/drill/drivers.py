@@ -61,7 +61,6 @@ class CommandOutcome:
     passed: bool
     proven: bool = True
     reason: str = ""
-    output: str = ""
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,8 @@ class ServiceDriver(ABC):
     ) -> InsideProbe:
         """Try to connect to each address from a machine of the service; none may answer.
 
-        `control` is an address that must answer: a probe which reaches not even that proves nothing.
+        `control` is an address that must answer, empty for the machine's own: a probe which reaches not
+        even that proves nothing.
         """
 
 
