@@ -8,8 +8,8 @@ from typing import Any, Literal
 import boto3
 from botocore.exceptions import ClientError
 
-from steadfleet_activities.fleet.clients import Aws
 from steadfleet_activities.janitor.aws import AwsJanitor
+from steadfleet_activities.janitor.clients import JanitorAws
 from steadfleet_local_cloud import LocalCloud
 from steadfleet_ports.lease import Residue, Sweep
 
@@ -120,8 +120,8 @@ class Site:
 def janitor_of(cloud: LocalCloud, patience: timedelta = timedelta(seconds=5)) -> AwsJanitor:
     """Return a janitor whose calls are not tried again by boto3 itself."""
 
-    def regional(region: str) -> Aws:
-        return Aws.connect(**{**cloud.client_settings, "region_name": region or cloud.region})
+    def regional(region: str) -> JanitorAws:
+        return JanitorAws.connect(**{**cloud.client_settings, "region_name": region or cloud.region})
 
     return AwsJanitor(regional, patience=patience)
 

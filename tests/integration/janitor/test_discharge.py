@@ -9,8 +9,8 @@ from integration.fleet.bench import CAMPAIGN, RUN, Bench
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from steadfleet_activities.fleet.clients import Aws
 from steadfleet_activities.janitor.aws import AwsJanitor
+from steadfleet_activities.janitor.clients import JanitorAws
 from steadfleet_local_cloud import LocalCloud
 from steadfleet_ports.lease import Obligation, ObligationKind
 
@@ -23,8 +23,8 @@ def bench(cloud: LocalCloud, tmp_path: Path) -> Bench:
 
 
 async def discharge(bench: Bench, run: str = RUN) -> None:
-    def regional(region: str) -> Aws:
-        return Aws.connect(**{**bench.cloud.client_settings, "region_name": region})
+    def regional(region: str) -> JanitorAws:
+        return JanitorAws.connect(**{**bench.cloud.client_settings, "region_name": region})
 
     owed = Obligation(
         kind=ObligationKind.RELEASE_GROUPS, subject="web", detail=CAMPAIGN, run=run, region=bench.cloud.region

@@ -16,6 +16,15 @@ DELETES = [
     "DeleteKeyPair",
     "DeleteSecurityGroup",
     "CreateTags",
+    "DeleteLaunchTemplate",
+    "RevokeSecurityGroupIngress",
+    "RevokeSecurityGroupEgress",
+    "DeleteSubnet",
+    "DisassociateRouteTable",
+    "DeleteRouteTable",
+    "DetachInternetGateway",
+    "DeleteInternetGateway",
+    "DeleteVpc",
 ]
 
 
@@ -37,15 +46,16 @@ async def test_a_janitor_that_may_do_all_is_refused_nothing_and_has_done_nothing
     assert set(DELETES) <= tried
 
 
-@pytest.mark.parametrize("action", DELETES)
-async def test_each_delete_that_is_not_allowed_is_named(janitor: AwsJanitor, action: str) -> None:
-    refuse(janitor._at(HOME).ec2, action, "UnauthorizedOperation")
+async def test_each_delete_that_is_not_allowed_is_named(janitor: AwsJanitor) -> None:
+    for action in DELETES:
+        refuse(janitor._at(HOME).ec2, action, "UnauthorizedOperation", count=1)
 
-    (said,) = await rehearse(janitor, sweep_of())
+    said = await rehearse(janitor, sweep_of())
 
-    assert said == (
+    assert sorted(said) == sorted(
         f"ec2:{action} in {HOME} is refused (UnauthorizedOperation): allow it to the janitor's role "
         "(docs/aws.md)"
+        for action in DELETES
     )
 
 

@@ -20,8 +20,8 @@ from integration.janitor.residue import (
 from moto.ec2.models import ec2_backends
 from temporalio.testing import ActivityEnvironment
 
-from steadfleet_activities.fleet.clients import Aws
 from steadfleet_activities.janitor.aws import AwsJanitor
+from steadfleet_activities.janitor.clients import JanitorAws
 from steadfleet_activities.janitor.inventory import Inventory
 from steadfleet_activities.janitor.removal import Removal
 from steadfleet_activities.janitor.scope import Scope, Thing
@@ -350,9 +350,9 @@ def test_the_clients_are_the_janitor_s_own(cloud: LocalCloud) -> None:
     """One a region, made once."""
     made: list[str] = []
 
-    def regional(region: str) -> Aws:
+    def regional(region: str) -> JanitorAws:
         made.append(region)
-        return Aws.connect(**{**cloud.client_settings, "region_name": region})
+        return JanitorAws.connect(**{**cloud.client_settings, "region_name": region})
 
     janitor = AwsJanitor(regional)
     assert janitor._at(HOME) is janitor._at(HOME)

@@ -25,6 +25,8 @@ CLIENTS = {
     "elbv2": ("elbv2", "elasticloadbalancing"),
     "ssm": ("ssm", "ssm"),
     "ebs": ("ebs", "ebs"),
+    "rds": ("rds", "rds"),
+    "route53": ("route53", "route53"),
     "s3": ("s3", "s3"),
     "_s3": ("s3", "s3"),
 }

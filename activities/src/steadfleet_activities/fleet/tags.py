@@ -21,3 +21,6 @@ FLEET = "fleet"
 
 FAMILY = "steadfleet:family"
 VERSION = "steadfleet:version"
+
+DRILL = "steadfleet:drill"
+"""On all that a drill makes, with the drill's plan: an isolated copy, which never serves."""

@@ -12,16 +12,18 @@ from temporalio.client import Client
 
 from steadfleet_activities.client import client_of
 from steadfleet_activities.configuring import ATTESTATIONS, attestations_bucket
-from steadfleet_activities.fleet.clients import SLOTS, Aws, region_required, settings_from
+from steadfleet_activities.fleet.clients import SLOTS, region_required, settings_from
 from steadfleet_activities.fleet.errors import UNCLEAR, at_the_edge, code_of
 from steadfleet_activities.fleet.holds import Holds
 from steadfleet_activities.fleet.members import Members
+from steadfleet_activities.janitor.clients import JanitorAws
 from steadfleet_activities.janitor.docker import DEFAULT_HOST, PLACE, DockerEngine
 from steadfleet_activities.janitor.inventory import Inventory
 from steadfleet_activities.janitor.owners import look_at
-from steadfleet_activities.janitor.rehearsal import refusals
-from steadfleet_activities.janitor.removal import PATIENCE, Removal
+from steadfleet_activities.janitor.rehearsal import global_refusals, refusals
+from steadfleet_activities.janitor.removal import PATIENCE, SLOW_PATIENCE, Looking, Removal
 from steadfleet_activities.janitor.scope import Scope
+from steadfleet_activities.janitor.zones import GLOBAL, Zones
 from steadfleet_durable import Heartbeat, unbroken
 from steadfleet_ports.lease import Janitor, Left, Obligation, Owner, OwnerState, Residue, Sweep
 
@@ -31,18 +33,20 @@ class AwsJanitor(Janitor):
 
     def __init__(
         self,
-        regional: Callable[[str], Aws],
+        regional: Callable[[str], JanitorAws],
         *,
         client: Client | None = None,
         docker_host: str = DEFAULT_HOST,
         patience: timedelta = PATIENCE,
+        slow_patience: timedelta = SLOW_PATIENCE,
         bundles: str = ATTESTATIONS,
     ) -> None:
         self._regional = regional
-        self._regions: dict[str, Aws] = {}
+        self._regions: dict[str, JanitorAws] = {}
         self._client = client
         self._docker_host = docker_host
         self._patience = patience
+        self._slow_patience = slow_patience
         self._bundles = bundles
 
     @classmethod
@@ -51,9 +55,11 @@ class AwsJanitor(Janitor):
         given = dict(os.environ if env is None else env)
         settings = settings_from(given)
 
-        def regional(region: str) -> Aws:
+        def regional(region: str) -> JanitorAws:
             with region_required():
-                return Aws.connect(slots=slots, **(settings | ({"region_name": region} if region else {})))
+                return JanitorAws.connect(
+                    slots=slots, **(settings | ({"region_name": region} if region else {}))
+                )
 
         return cls(
             regional,
@@ -65,8 +71,11 @@ class AwsJanitor(Janitor):
     async def rehearse_sweep(self, sweep: Sweep) -> tuple[str, ...]:
         found: list[str] = []
         with at_the_edge(f"rehearsing the sweep of {sweep.run}"):
+            scope = Scope.of(sweep)
             for region in self._places(sweep):
-                found += await unbroken(lambda: refusals(self._at(region), Scope.of(sweep), self._bundles))
+                found += await unbroken(lambda: refusals(self._at(region), scope, self._bundles))
+            for region in self._places(sweep)[:1]:
+                found += await unbroken(lambda: global_refusals(self._at(region), scope))
             if sweep.docker and (problem := await unbroken(self._engine_problem)):
                 found.append(problem)
         return tuple(found)
@@ -98,7 +107,8 @@ class AwsJanitor(Janitor):
 
     async def find(self, scope: Scope, regions: tuple[str, ...], *, docker: bool) -> Residue:
         """Look only; a place that cannot be looked at counts as left."""
-        found = [await self._find_at(region, scope) for region in regions]
+        found = [await self._find_at(region, Zones, GLOBAL, scope) for region in regions[:1]]
+        found += [await self._find_at(region, Inventory, region, scope) for region in regions]
         if docker:
             found.append(await self._in_docker(lambda engine: Residue(left=_all(engine, scope))))
         return _sum(found)
@@ -106,23 +116,30 @@ class AwsJanitor(Janitor):
     async def remove(self, scope: Scope, regions: tuple[str, ...], *, docker: bool) -> Residue:
         """Remove what there is; one place that refuses does not keep the others."""
         found = [await self._in_docker(lambda engine: engine.sweep(scope))] if docker else []
-        found += [await self._remove_at(region, scope) for region in regions]
+        # A private zone goes before the networks that it answers in.
+        found += [await self._remove_at(region, Zones, GLOBAL, scope) for region in regions[:1]]
+        found += [await self._remove_at(region, Inventory, region, scope) for region in regions]
         return _sum(found)
 
-    async def _find_at(self, region: str, scope: Scope) -> Residue:
+    async def _find_at(
+        self, region: str, look_into: Callable[[JanitorAws], Looking], place: str, scope: Scope
+    ) -> Residue:
         try:
             aws = await unbroken(self._at, region)
-            found = await unbroken(Inventory(aws).look, scope)
+            found = await unbroken(look_into(aws).look, scope)
         except UNCLEAR as error:
-            return _unseen(region, scope, error)
+            return _unseen(place, scope, error)
         return Residue(left=tuple(one.left() for one in found.things), spared=tuple(found.spared))
 
-    async def _remove_at(self, region: str, scope: Scope) -> Residue:
+    async def _remove_at(
+        self, region: str, look_into: Callable[[JanitorAws], Looking], place: str, scope: Scope
+    ) -> Residue:
         try:
             aws = await unbroken(self._at, region)
-            return await Removal(aws, Inventory(aws), self._patience, self._bundles).sweep(scope)
+            removal = Removal(aws, look_into(aws), self._patience, self._bundles, self._slow_patience)
+            return await removal.sweep(scope)
         except UNCLEAR as error:
-            return _unseen(region, scope, error)
+            return _unseen(place, scope, error)
 
     async def _in_docker(self, work: Callable[[DockerEngine], Residue]) -> Residue:
         def at_work() -> Residue:
@@ -139,7 +156,7 @@ class AwsJanitor(Janitor):
         aws = self._at(obligation.region)
         Holds(aws, Members(aws)).release_group(obligation.subject, obligation.detail, obligation.run)
 
-    def _at(self, region: str) -> Aws:
+    def _at(self, region: str) -> JanitorAws:
         if region not in self._regions:
             self._regions[region] = self._regional(region)
         return self._regions[region]

@@ -1,19 +1,19 @@
 """What there is of a run in one region. Every method is a look, and blocks."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from steadfleet_activities.fleet import tags
-from steadfleet_activities.fleet.clients import Aws
 from steadfleet_activities.fleet.errors import code_of
 from steadfleet_activities.fleet.machines import PAGE, pages
 from steadfleet_activities.fleet.members import GROUPS_PAGE
-from steadfleet_activities.janitor.scope import Kind, Scope, Thing, released
-from steadfleet_ports.lease import Left
+from steadfleet_activities.janitor import balancers, databases, groups, networks
+from steadfleet_activities.janitor.clients import JanitorAws
+from steadfleet_activities.janitor.found import SERVES, Found, filtered, tagged, tags_in
+from steadfleet_activities.janitor.scope import Kind, Scope, Thing, isolated, released
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import FilterTypeDef, InstanceTypeDef, VolumeTypeDef
@@ -22,23 +22,19 @@ if TYPE_CHECKING:
 _LAUNCH_SKEW = timedelta(seconds=10)
 
 
-@dataclass
-class Found:
-    """One look: what may be taken, in the order of its kinds, and what serves."""
-
-    things: list[Thing] = field(default_factory=list)
-    spared: list[Left] = field(default_factory=list)
-    untagged: dict[str, Thing] = field(default_factory=dict)
-    """Things that only their owner leads to, by id: they must be tagged before that owner goes."""
-
-    def of(self, *kinds: Kind) -> list[Thing]:
-        return [thing for thing in self.things if thing.kind in kinds]
+LOOKS: Mapping[str, Callable[[JanitorAws, Scope, Found], None]] = {
+    "Auto Scaling groups and launch templates": groups.look,
+    "load balancers": balancers.look,
+    "databases": databases.look,
+    "networks": networks.look,
+}
+"""What drills alone make, by what a person calls it."""
 
 
 class Inventory:
     """Looks at one region through the janitor's own clients."""
 
-    def __init__(self, aws: Aws) -> None:
+    def __init__(self, aws: JanitorAws) -> None:
         self._aws = aws
 
     @property
@@ -46,6 +42,13 @@ class Inventory:
         return self._aws.region
 
     def look(self, scope: Scope) -> Found:
+        found = self.look_at_machines(scope)
+        for looked in LOOKS.values():
+            looked(self._aws, scope, found)
+        return found
+
+    def look_at_machines(self, scope: Scope) -> Found:
+        """Find what builds, campaigns and drills make alike."""
         found = Found()
         instances = self._instances(scope, found)
         self._volumes(scope, found, instances)
@@ -59,28 +62,30 @@ class Inventory:
     def _instances(self, scope: Scope, found: Found) -> "dict[str, InstanceTypeDef]":
         described = {
             one["InstanceId"]: one
-            for answer in self._aws.ec2.get_paginator("describe_instances").paginate(Filters=_tagged(scope))
+            for answer in self._aws.ec2.get_paginator("describe_instances").paginate(Filters=tagged(scope))
             for reservation in answer["Reservations"]
             for one in reservation["Instances"]
             if one["State"]["Name"] != "terminated"
         }
         things = [self._instance(one) for one in described.values()]
-        expiring = [one for one in things if scope.takes(one) and tags.EXPIRES_AT in one.tags]
+        copies = [one for one in things if isolated(one) and scope.takes(one)]
+        others = [one for one in things if not isolated(one)]
+        expiring = [one for one in others if scope.takes(one) and tags.EXPIRES_AT in one.tags]
         members = self._members(one.id for one in expiring)
         found.spared += [
             one.left(f"a member of group {members[one.id]}") for one in expiring if one.id in members
         ]
         found.spared += [
-            one.left(f"it has no tag {tags.EXPIRES_AT}, so it is taken to serve")
-            for one in things
+            one.left(SERVES)
+            for one in others
             if scope.run and tags.EXPIRES_AT not in one.tags and tags.HOST not in one.tags
         ]
-        taken = [one for one in expiring if one.id not in members]
+        taken = copies + [one for one in expiring if one.id not in members]
         found.things += taken
         return {one.id: described[one.id] for one in taken}
 
     def _instance(self, one: "InstanceTypeDef") -> Thing:
-        given = _tags(one)
+        given = tags_in(one.get("Tags", ()))
         return Thing(
             self.region, Kind.INSTANCE, one["InstanceId"], given.get("Name", ""), given, one["LaunchTime"]
         )
@@ -98,7 +103,7 @@ class Inventory:
 
     def _volumes(self, scope: Scope, found: Found, instances: "dict[str, InstanceTypeDef]") -> None:
         paginator = self._aws.ec2.get_paginator("describe_volumes")
-        tagged = [one for answer in paginator.paginate(Filters=_tagged(scope)) for one in answer["Volumes"]]
+        ours = [one for answer in paginator.paginate(Filters=tagged(scope)) for one in answer["Volumes"]]
         attached = [
             one
             for page in pages(sorted(instances), PAGE)
@@ -107,7 +112,7 @@ class Inventory:
             )
             for one in answer["Volumes"]
         ]
-        for one in tagged:
+        for one in ours:
             thing = self._volume(one)
             holders = {attachment["InstanceId"] for attachment in one.get("Attachments", [])}
             if scope.takes(thing) and holders <= set(instances):
@@ -120,7 +125,7 @@ class Inventory:
                 found.untagged[thing.id] = self._instance(owner)
 
     def _volume(self, one: "VolumeTypeDef") -> Thing:
-        given = _tags(one)
+        given = tags_in(one.get("Tags", ()))
         return Thing(
             self.region, Kind.VOLUME, one["VolumeId"], given.get("Name", ""), given, one["CreateTime"]
         )
@@ -141,7 +146,7 @@ class Inventory:
                 Kind.IMAGE,
                 one["ImageId"],
                 one.get("Name", ""),
-                _tags(one),
+                tags_in(one.get("Tags", ())),
                 _instant(one.get("CreationDate")),
                 pending=one.get("State") == "pending",
             )
@@ -155,17 +160,17 @@ class Inventory:
 
     def _snapshots(self, scope: Scope, found: Found, taken: dict[str, Thing], kept: set[str]) -> None:
         """Find those tagged, named, or under an image that goes; never one under an image that stays."""
-        ways: list[list[FilterTypeDef]] = [_tagged(scope)]
+        ways: list[list[FilterTypeDef]] = [tagged(scope)]
         if scope.names:
-            ways += [[_filter("tag:Name", scope.names)], [_filter("description", scope.names)]]
-        ways += [[_filter("snapshot-id", page)] for page in pages(sorted(taken), PAGE)]
+            ways += [[filtered("tag:Name", scope.names)], [filtered("description", scope.names)]]
+        ways += [[filtered("snapshot-id", page)] for page in pages(sorted(taken), PAGE)]
         seen: dict[str, Thing] = {}
         for filters in ways:
             answers = self._aws.ec2.get_paginator("describe_snapshots").paginate(
                 OwnerIds=["self"], Filters=filters
             )
             for one in (snapshot for answer in answers for snapshot in answer["Snapshots"]):
-                given = _tags(one)
+                given = tags_in(one.get("Tags", ()))
                 name = given.get("Name") or one.get("Description", "")
                 seen[one["SnapshotId"]] = Thing(
                     self.region, Kind.SNAPSHOT, one["SnapshotId"], name, given, one["StartTime"]
@@ -189,7 +194,7 @@ class Inventory:
                     Kind.KEY_PAIR,
                     one["KeyPairId"],
                     one["KeyName"],
-                    _tags(one),
+                    tags_in(one.get("Tags", ())),
                     one.get("CreateTime"),
                 )
                 self._add_named(scope, found, thing)
@@ -200,7 +205,15 @@ class Inventory:
             for one in (
                 group for answer in paginator.paginate(Filters=filters) for group in answer["SecurityGroups"]
             ):
-                thing = Thing(self.region, Kind.SECURITY_GROUP, one["GroupId"], one["GroupName"], _tags(one))
+                if one["GroupName"] == "default":  # it goes with its VPC, and not before
+                    continue
+                thing = Thing(
+                    self.region,
+                    Kind.SECURITY_GROUP,
+                    one["GroupId"],
+                    one["GroupName"],
+                    tags_in(one.get("Tags", ())),
+                )
                 self._add_named(scope, found, thing)
 
     def _add_named(self, scope: Scope, found: Found, thing: Thing) -> None:
@@ -209,7 +222,7 @@ class Inventory:
             found.things.append(thing)
 
 
-def attested(aws: Aws, bucket: str, image: str) -> list[str]:
+def attested(aws: JanitorAws, bucket: str, image: str) -> list[str]:
     """List the keys of what was signed for an image; there need be no such bucket."""
     pages = aws.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"ami/{image}/")
     try:
@@ -220,22 +233,9 @@ def attested(aws: Aws, bucket: str, image: str) -> list[str]:
         return []
 
 
-def _tagged(scope: Scope) -> "list[FilterTypeDef]":
-    key, value = scope.tag
-    return [_filter(f"tag:{key}", [value]) if value else _filter("tag-key", [key])]
-
-
 def _tagged_or_named(scope: Scope, name: str) -> "list[list[FilterTypeDef]]":
-    named = [[_filter(name, scope.own_names)]] if scope.own_names else []
-    return [_tagged(scope), *named]
-
-
-def _filter(name: str, values: Sequence[str]) -> "FilterTypeDef":
-    return {"Name": name, "Values": list(values)}
-
-
-def _tags(described: Any) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in described.get("Tags", [])}
+    named = [[filtered(name, scope.own_names)]] if scope.own_names else []
+    return [tagged(scope), *named]
 
 
 def _made_with(volume: "VolumeTypeDef", instances: "dict[str, InstanceTypeDef]") -> bool:

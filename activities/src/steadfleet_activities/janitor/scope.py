@@ -19,6 +19,19 @@ class Kind(StrEnum):
     SNAPSHOT = "snapshot"
     KEY_PAIR = "key pair"
     SECURITY_GROUP = "security group"
+    AUTO_SCALING_GROUP = "Auto Scaling group"
+    LAUNCH_TEMPLATE = "launch template"
+    LOAD_BALANCER = "load balancer"
+    LISTENER = "listener"
+    TARGET_GROUP = "target group"
+    DB_INSTANCE = "DB instance"
+    DB_SNAPSHOT = "DB snapshot"
+    DB_SUBNET_GROUP = "DB subnet group"
+    SUBNET = "subnet"
+    ROUTE_TABLE = "route table"
+    INTERNET_GATEWAY = "internet gateway"
+    VPC = "VPC"
+    ZONE = "hosted zone"
     CONTAINER = "container"
     NETWORK = "network"
 
@@ -34,6 +47,8 @@ class Thing:
     tags: Mapping[str, str] = field(default_factory=dict)
     made_at: datetime | None = None
     pending: bool = False
+    going: bool = False
+    """Its delete was asked for, and takes its time."""
 
     @property
     def key(self) -> tuple[str, Kind, str]:
@@ -92,3 +107,8 @@ def expiry(said: Mapping[str, str]) -> datetime | None:
 def released(thing: Thing) -> bool:
     """Whether it can be found by family: then it is no residue of its run."""
     return tags.FAMILY in thing.tags
+
+
+def isolated(thing: Thing) -> bool:
+    """Whether a drill made it: an isolated copy serves nobody, in a group or not, expiring or not."""
+    return tags.RUN in thing.tags and tags.DRILL in thing.tags
