@@ -9,6 +9,7 @@ from moto.autoscaling.models import autoscaling_backends
 from moto.ec2.models import ec2_backends
 from moto.elbv2.models import elbv2_backends
 from moto.kms.models import kms_backends
+from moto.route53.models import route53_backends
 from moto.s3.models import s3_backends
 from moto.ssm.models import ssm_backends
 
@@ -107,7 +108,8 @@ def open_region(region: str) -> None:
     """Make moto hold the region's tables from the start, the machines' network among them."""
     for backends in (ec2_backends, autoscaling_backends, elbv2_backends, ssm_backends, kms_backends):
         _ = backends[ACCOUNT][region]
-    _ = s3_backends[ACCOUNT]["aws"]
+    for everywhere in (s3_backends, route53_backends):
+        _ = everywhere[ACCOUNT]["aws"]
 
 
 def _any(backend: Any, path: Path, thing: object) -> Item:
