@@ -21,6 +21,7 @@ from steadfleet_local_cloud.supervision import Supervision
 
 _START_TIME = timedelta(minutes=2)
 _STOP_TIME = timedelta(seconds=30)
+_CHILDREN_TIME = timedelta(seconds=0.5)
 _QUIT_TIME = timedelta(seconds=5)
 _POLL_TIME = 0.02
 _LOG_TAIL = 2000
@@ -171,7 +172,11 @@ class Server:
         self._signal(signal.SIGINT, _STOP_TIME)
 
     def quit(self) -> None:
-        """End it without order, as it is not needed again."""
+        """End it without order, as it is not needed again; it gives its shared memory back."""
+        if self.pid is not None and self.running:
+            _send(self.pid, signal.SIGQUIT)
+            if self.site.supervision.wait(self.pid, _CHILDREN_TIME) is None:
+                _kill_children(self.pid)
         self._signal(signal.SIGQUIT, _QUIT_TIME)
 
     def remove(self) -> None:
@@ -215,13 +220,25 @@ class Server:
     def _signal(self, number: int, time_limit: timedelta) -> None:
         if self.pid is None:
             return
-        with suppress(ProcessLookupError, MachineError):
-            if self.running:
-                os.kill(self.pid, number)  # its own alone: a signal means something else to its children
-                self.site.supervision.wait(self.pid, time_limit)
+        if self.running:
+            _send(self.pid, number)  # to it alone: it means something else to its children
+            self.site.supervision.wait(self.pid, time_limit)
+        with suppress(MachineError):
             self.site.supervision.end(self.id)
         self.pid = None
 
     def _log_tail(self) -> str:
         log = self.folder / "server.log"
         return log.read_text(errors="replace")[-_LOG_TAIL:].strip() if log.exists() else "it left no log"
+
+
+def _send(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _kill_children(pid: int) -> None:
+    """Kill those that heard nothing: an archiver is deaf while it waits for its command."""
+    with suppress(OSError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            _send(int(child), signal.SIGKILL)

@@ -66,6 +66,19 @@ def refuse_password(password: str) -> None:
         )
 
 
+def refuse_change(instance: Any, wanted: dict[str, Any]) -> None:
+    """Refuse a modification that would be answered and not made."""
+    for parameter, now in (("db_port_number", instance.port), ("engine_version", instance.engine_version)):
+        if wanted.get(parameter) not in {None, now}:
+            raise _invalid(f"This local cloud cannot change {parameter} of a DB instance.")
+    if wanted.get("manage_master_user_password"):
+        raise _invalid("This local cloud does not manage master passwords: give MasterUserPassword.")
+    if instance.is_replica and wanted.get("master_user_password"):
+        raise invalid_state(
+            f"{instance.db_instance_identifier} is a read replica: its users are those of its source."
+        )
+
+
 def refuse_unavailable(instance: Any) -> None:
     if instance.status == "deleting":
         raise invalid_state(f"Instance {instance.db_instance_identifier} is already being deleted.")
