@@ -10,6 +10,7 @@ import dns.flags
 import dns.message
 import dns.query
 import dns.rcode
+import httpx
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
@@ -98,6 +99,12 @@ def test_a_record_is_answered_as_soon_as_its_change_is(names: Names) -> None:
 
     names.change(zone, ("DELETE", "app.at-once.test", "A", values(8, "127.1.0.3")))
     assert names.ask("app.at-once.test").rcode() is dns.rcode.NXDOMAIN
+
+
+def test_whoever_finds_the_cloud_finds_the_resolver(names: Names) -> None:
+    told = httpx.get(f"{names.cloud.endpoint}/_local/health").json()
+
+    assert told["resolver"] == "{}:{}".format(*names.cloud.resolver)
 
 
 def test_text_and_chains_of_names_are_followed(names: Names) -> None:

@@ -1,7 +1,9 @@
+import ipaddress
+
 import pytest
 
 from steadfleet_local_cloud.errors import NetworkTakenError
-from steadfleet_local_cloud.network import DEFAULT_NETWORK, Network, claim_networks
+from steadfleet_local_cloud.network import DEFAULT_NETWORK, AddressPool, Network, claim_networks
 
 
 def test_two_clouds_never_hold_one_network() -> None:
@@ -69,3 +71,26 @@ def test_zones_have_subnets_that_do_not_overlap() -> None:
 def test_what_is_no_network_of_loopback_is_refused(wanted: str) -> None:
     with pytest.raises(NetworkTakenError, match="not a /16"):
         Network.claim(wanted)
+
+
+def test_databases_and_load_balancers_meet_no_machine_and_not_each_other() -> None:
+    network = Network.claim("auto")
+    network.close()
+
+    machines = network.subnets(["a", "b", "c"]).values()
+    kept = [network.databases, network.load_balancers]
+    assert not any(part.overlaps(subnet) for part in kept for subnet in machines)
+    assert not kept[0].overlaps(kept[1])
+    assert all(network.has_room_for(subnet) for subnet in machines)
+    assert not any(network.has_room_for(part) for part in [*kept, network.cidr])
+
+
+def test_an_address_is_given_out_once_until_it_comes_back() -> None:
+    pool = AddressPool(ipaddress.IPv4Network("127.77.240.0/27"))
+    taken = [pool.take() for _ in range(16)]
+
+    assert len(set(taken)) == 16
+    with pytest.raises(NetworkTakenError, match="every address"):
+        pool.take()
+    pool.give_back(taken[3])
+    assert pool.take() == taken[3]
