@@ -1,6 +1,6 @@
 """One of everything that a drill makes in its recovery region, planted by plain boto3."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -47,12 +47,18 @@ def listed(tags: dict[str, str]) -> list[dict[str, str]]:
 
 @dataclass(frozen=True)
 class Recovery:
-    """One region of plain moto, where nothing real stands behind what is made."""
+    """One region: of plain moto, where nothing real stands behind what is made, or as `settings` say."""
 
     region: str = REGION
+    settings: dict[str, Any] = field(default_factory=dict)
+    _clients: dict[str, Any] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
-        return boto3.client(service, region_name=self.region)  # type: ignore[call-overload]
+        if service not in self._clients:
+            settings = {**self.settings, "region_name": self.region}
+            made = boto3.client(service, **settings)  # type: ignore[call-overload]
+            self._clients[service] = made
+        return self._clients[service]
 
     def plant(self, run: str = DRILL_RUN, **tags: Any) -> None:
         """Make a whole isolated copy: network, machines, balancer, database, names."""
@@ -65,9 +71,14 @@ class Recovery:
         self.zone(f"{run}.steadfleet.internal", vpc, f"{run} names", {})
         assert len(groups) == 2
 
+    def plant_names_and_network(self) -> None:
+        """Make of all this what costs nothing, whatever stands behind it."""
+        vpc, _, _ = self._network(drill_tags())
+        self.zone(f"{DRILL_RUN}.internal", vpc, DRILL_RUN, {})
+
     def group(self, name: str, tags: dict[str, str], subnet: str, targets: str) -> None:
         ec2 = self.client("ec2")
-        image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+        image = ec2.register_image(Name=name, RootDeviceName="/dev/sda1")["ImageId"]
         ec2.create_launch_template(
             LaunchTemplateName=name,
             LaunchTemplateData={"ImageId": image, "InstanceType": "t3.micro"},

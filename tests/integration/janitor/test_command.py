@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from integration.janitor.drills import DRILL_RUN, Recovery
 from integration.janitor.residue import HOME, NAME, OTHER, RUN, Site
 
 COMMAND = Path(sys.executable).with_name("steadfleet-janitor")
@@ -72,6 +73,21 @@ def test_a_run_goes_whole_with_what_is_known_by_name_only(site: Site) -> None:
     assert said["left"] == []
     assert {one["type"] for one in said["removed"]} >= {"instance", "image", "snapshot"}
     assert site.holdings() == before
+
+
+def test_what_a_drill_left_is_shown_by_its_type_and_goes(site: Site) -> None:
+    recovery = Recovery(HOME, site.cloud.client_settings)
+    before = recovery.holdings()
+    recovery.plant_names_and_network()
+
+    shown = run(site, "--run", DRILL_RUN, "--dry-run")
+    ran = run(site, "--run", DRILL_RUN, "--yes", "--output", "json")
+
+    assert shown.returncode == 6
+    for type_ in ("VPC", "subnet", "route table", "internet gateway", "security group", "hosted zone"):
+        assert f"  {type_}  " in shown.stdout
+    assert (ran.returncode, json.loads(ran.stdout)["left"]) == (0, [])
+    assert recovery.holdings() == before
 
 
 def test_nothing_left_is_said_and_is_success(site: Site) -> None:

@@ -11,7 +11,7 @@ from temporalio import activity
 from temporalio.client import Client
 
 from steadfleet_activities.client import client_of
-from steadfleet_activities.configuring import ATTESTATIONS, attestations_bucket
+from steadfleet_activities.configuring import ATTESTATIONS, attestations_bucket, plans_bucket
 from steadfleet_activities.fleet.clients import SLOTS, region_required, settings_from
 from steadfleet_activities.fleet.errors import UNCLEAR, at_the_edge, code_of
 from steadfleet_activities.fleet.holds import Holds
@@ -54,6 +54,7 @@ class AwsJanitor(Janitor):
         """Build it from AWS's own variables, DOCKER_HOST and STEADFLEET_ATTESTATIONS_BUCKET."""
         given = dict(os.environ if env is None else env)
         settings = settings_from(given)
+        plans_bucket(given)  # the other workers': what cannot be right is said by whoever meets it first
 
         def regional(region: str) -> JanitorAws:
             with region_required():

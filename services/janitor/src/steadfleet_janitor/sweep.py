@@ -97,7 +97,7 @@ def sweep(
     """
     janitor = _janitor()
     order = _order(janitor, regions, expired_before, run, names, docker=docker)
-    found = asyncio.run(janitor.find(order.scope, order.regions, docker=order.docker))
+    found = _found(janitor, order)
     if output == "text":
         click.echo(_table(found))
     if found.left and not dry_run and _agreed(found, yes=yes, output=output):
@@ -134,6 +134,13 @@ def _order(
         return Order(scope, regions or (janitor.own_region(),), docker)
     except (RefusedError, BotoCoreError, ValueError) as error:
         raise Problem(f"AWS: {error}", "set AWS's own variables, or name a --region") from error
+
+
+def _found(janitor: AwsJanitor, order: Order) -> Residue:
+    try:
+        return asyncio.run(janitor.find(order.scope, order.regions, docker=order.docker))
+    except RefusedError as error:  # an engine that cannot be spoken to
+        raise Problem(str(error), "set DOCKER_HOST, or leave out --docker") from error
 
 
 def _time(said: str | None) -> datetime:
