@@ -224,9 +224,9 @@ class DrDrill(DrillSteps):
         if self.aborted:
             return
         limit = format_duration(self.spec.limits.time)
-        said = (
-            f"took longer than limits.time, {limit}" if isinstance(error, TimeoutError) else root_cause(error)
-        )
+        # Nobody aborted it: only its time limit cancels it, and an activity may be the one that says so.
+        late = isinstance(error, TimeoutError) or is_cancelled_exception(error)
+        said = f"took longer than limits.time, {limit}" if late else root_cause(error)
         self.findings.append(Finding(what=f"the recovery ended early: {said}"))
         for name, progress in self.steps.items():
             if progress.state is StepState.RUNNING:

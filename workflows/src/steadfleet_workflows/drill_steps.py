@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 from steadfleet_core.drill.order import Drill
 from steadfleet_core.drill.report import DrillState
@@ -57,7 +57,7 @@ class DrillSteps(DrillShown):
             try:
                 await self._attempt(drill, step)
             except ActivityError as error:
-                if isinstance(error.cause, asyncio.CancelledError) or self.aborted:
+                if is_cancelled_exception(error) or self.aborted:
                     raise
                 await self._decided(step, root_cause(error))
 
@@ -91,12 +91,10 @@ class DrillSteps(DrillShown):
         except TimeoutError as error:
             raise StepGivenUpError(step.name, reason) from error
         decision = self.decisions.pop(step.name)
+        left_out = decision is StepState.SKIPPED
+        self._note(step.name, state=StepState.SKIPPED if left_out else StepState.WAITING)
         if not self.waiting():
             self._enter(self._before_halt())
-        if decision is StepState.SKIPPED:
-            self._note(step.name, state=StepState.SKIPPED)
-        else:
-            self._note(step.name, state=StepState.WAITING)
 
     def _before_halt(self) -> DrillState:
         return DrillState.RECOVERING if self.declared_at else DrillState.STANDING_BY
