@@ -27,7 +27,7 @@ class Stretch(Model):
 def stretched(stretches: Sequence[Stretch], sample: Sample) -> tuple[Stretch, ...]:
     """Append a sample to what is kept."""
     last = stretches[-1] if stretches else None
-    if last is not None and last.good == sample.good and last.reason == sample.reason:
+    if last is not None and last.good == sample.good and (sample.good or last.reason == sample.reason):
         longer = last.model_copy(update={"last_at": sample.at, "count": last.count + 1})
         return (*stretches[:-1], longer)
     new = Stretch(good=sample.good, first_at=sample.at, last_at=sample.at, reason=sample.reason)
@@ -113,9 +113,11 @@ class SealedLedger(Model):
 class DataLoss(Model):
     """Acknowledged and not recovered: how many, and how old the oldest was when disaster was declared.
 
-    `duplicates` are writes that are there more than once; `reordered` such as are out of order;
-    `unacknowledged` were recovered although nobody had been told that they were safe, which is no loss.
-    `covered` is how far the ledger reaches back: of what lies before it nothing is known.
+    `duplicates` are rows beyond the first of a write; `unacknowledged` were recovered although nobody
+    had been told that they were safe, which is no loss. `covered` is how far the ledger reaches back:
+    of what lies before it nothing is known. `uncertainty` is how much older a lost write may be than
+    `oldest_lost_age`: the time before the oldest that is known to be lost, back to a recovered one, in
+    which the ledger says nothing; if none is lost, the time since its last entry.
     """
 
     store: str
@@ -128,6 +130,7 @@ class DataLoss(Model):
     duplicates: int = 0
     unacknowledged: int = 0
     covered: Duration = timedelta(0)
+    uncertainty: Duration = timedelta(0)
     problem: str = ""
 
 
@@ -139,19 +142,26 @@ def loss_of(
     declared_at: datetime,
 ) -> DataLoss:
     """Hold what was acknowledged before the declared start against the sequence numbers found."""
-    known = {entry.sequence: entry.acknowledged_at for entry in acknowledged}
+    known = {
+        entry.sequence: entry.acknowledged_at
+        for entry in acknowledged
+        if entry.acknowledged_at <= declared_at
+    }
     found = set(recovered)
     lost = [at for sequence, at in known.items() if sequence not in found]
     kept = [at for sequence, at in known.items() if sequence in found]
+    oldest = min(lost, default=declared_at)
+    before = max((at for at in kept if at <= oldest), default=oldest)
     return DataLoss(
         store=store,
         ledger=ledger,
         acknowledged=len(known),
         recovered=len(kept),
         lost=len(lost),
-        oldest_lost_age=max(declared_at - min(lost), timedelta(0)) if lost else timedelta(0),
+        oldest_lost_age=declared_at - oldest,
         newest_recovered_at=max(kept, default=None),
         duplicates=len(recovered) - len(found),
         unacknowledged=len(found - known.keys()),
-        covered=max(declared_at - min(known.values()), timedelta(0)) if known else timedelta(0),
+        covered=declared_at - min(known.values(), default=declared_at),
+        uncertainty=oldest - before,
     )

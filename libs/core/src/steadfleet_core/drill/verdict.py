@@ -51,6 +51,8 @@ def settle(failed: Sequence[str], unproven: Sequence[str], passed: Sequence[str]
         return Judged(verdict=Verdict.FAILED, reasons=(*failed, *unproven))
     if unproven:
         return Judged(verdict=Verdict.NOT_PROVEN, reasons=tuple(unproven))
+    if not passed:
+        return Judged(verdict=Verdict.NOT_PROVEN, reasons=("nothing was observed",))
     return Judged(verdict=Verdict.PASSED, reasons=tuple(passed))
 
 
@@ -80,8 +82,6 @@ def judge_recovery(
     if not seen and path_time is not None:
         said = f"the data was up after {_words(path_time)}, RTO {_words(rto)}"
         (failed if path_time > rto else good).append(said)
-    elif not seen and not doubts and not failed:
-        doubts.append("nothing was observed")
     return settle(failed, doubts, good)
 
 
@@ -116,10 +116,13 @@ def judge_data(
     """
     Hold the data loss against the RPO: the age of the oldest acknowledged write that is lost.
 
-    Where the ledger reaches back less than the RPO and everything in it is lost, the loss is at least
-    what is known: that fails or proves nothing, but never passes.
+    Where the oldest entry of a ledger is lost, the loss is at least what is known; where the ledger was
+    silent, it may be older by that time. Both fail or prove nothing, but never pass. Without stores
+    there is nothing to lose.
     """
-    failed, doubts, good = list(broken), list(unproven), []
+    stores = list(stores)
+    failed, doubts = list(broken), list(unproven)
+    good = [] if stores else ["no store is in the plan: no data can be lost"]
     known = {loss.store: loss for loss in losses}
     for store in stores:
         problem, doubt, said = _kept(store, known.get(store), rpo)
@@ -143,8 +146,11 @@ def _kept(store: str, loss: DataLoss | None, rpo: timedelta) -> tuple[list[str],
         failed.append(f"{store} has {loss.duplicates} writes more than once")
     if failed:
         return failed, [], []
-    if not loss.recovered:
+    if loss.lost and loss.oldest_lost_age >= loss.covered:
         return [], [f"{said}: at least, as nothing older than that was acknowledged"], []
+    if loss.oldest_lost_age + loss.uncertainty > rpo:
+        silent = f"the ledger was silent for {_words(loss.uncertainty)} before, and says nothing of then"
+        return [], [f"{said}: {silent}"], []
     return [], [], [said]
 
 
