@@ -1,0 +1,1 @@
+"""The drill commands: plan, rehearse, see and schedule the recovery from disaster."""
