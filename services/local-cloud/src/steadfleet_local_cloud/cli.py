@@ -174,11 +174,12 @@ def fault() -> None:
 @click.option("--region", help="Calls in which region, as a pattern: eu-*.")
 @click.option("--zone", help="Which zone: eu-west-1a.")
 @click.option("--image", help="Boots from, or copies of, which image.")
+@click.option("--database", help="Which DB instance, as a pattern: shop*.")
 @click.option("--count", type=int, help="How many times; until cleared if not given.")
 @click.option("--after", type=int, help="How many matching events pass first.")
 @click.option("--probability", type=click.FloatRange(0, 1))
 @click.option("--seed", type=int, help="Of the dice for the probability.")
-@click.option("--seconds", type=float, help="How long a slow boot or copy takes.")
+@click.option("--seconds", type=float, help="How long a slow boot, copy or restore takes.")
 @click.option("--when", type=click.Choice(["before", "after"]), help="Hold before or after the effect.")
 @_endpoint
 def add(endpoint: str, **options: Any) -> None:

@@ -82,18 +82,8 @@ class Programs:
         """Copy a running server into a new folder, consistent as of the end of the copy."""
         self.make_folder(folder)
         origin = ("-h", address, "-p", str(port), "-U", SUPERUSER)
-        self.run(
-            "pg_basebackup",
-            "-D",
-            folder,
-            *origin,
-            "-c",
-            "fast",
-            "-X",
-            "stream",
-            "--no-sync",
-            password=password,
-        )
+        how = ("--checkpoint=fast", "--wal-method=stream", "--no-sync", "--no-manifest")
+        self.run("pg_basebackup", "-D", folder, *origin, *how, password=password)
 
 
 def _run(argv: list[str], environment: dict[str, str]) -> str:

@@ -84,10 +84,10 @@ class RdsInstances:
 
         def create() -> None:
             database.create(origin, delay or timedelta(), keeps_backups=keeps_backups)
+            database.server.sever(severed=faults.is_stale(region, name))
             self.snapshots.keep_automated(instance, database)
 
         self.do(instance, create, "created", otherwise="incompatible-restore" if restored else "failed")
-        database.heed(faults)  # for it may be a replica that is stale from the start
 
     def stand_alone(self, instance: Any) -> None:
         """Have a replica promoted, and forget that it was one."""

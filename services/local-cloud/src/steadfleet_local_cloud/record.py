@@ -29,7 +29,7 @@ class Record:
         self._file = path.open("ab")
 
     def append(self, kind: str, **fields: object) -> int:
-        """Write one entry and return its number; `kind` is call, machine, image, fault or error."""
+        """Write one entry and return its number; `kind` is call, machine, image, database, fault or error."""
         with self._lock:
             number = len(self._offsets) + 1
             entry = {"seq": number, "time": datetime.now(UTC).isoformat(), "kind": kind, **fields}
