@@ -13,7 +13,7 @@ from integration.local_cloud.waiting import until
 
 from steadfleet_local_cloud import LocalCloud
 
-DATABASE = "DATABASE=postgresql://127.78.224.1:5432/orders\n"
+DATABASE = "DATABASE=postgresql://127.78.248.1:5432/orders\n"
 _SHOW = 'if [ -n "$USER_DATA_FILE" ]; then cat "$USER_DATA_FILE"; else echo none; fi'
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import ipaddress
-import itertools
 import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -16,8 +15,7 @@ AUTO = "auto"
 _LOCK_PORT = 4566
 _AUTO_RANGE = range(64, 127)
 _ZONES = 3
-_KEPT_PREFIX = 20
-_NOT_FOR_USE = 16  # at the end of a part, where the lock is
+_KEPT_PREFIX = 21
 
 
 class Network:
@@ -69,12 +67,12 @@ class Network:
     @property
     def databases(self) -> ipaddress.IPv4Network:
         """The part of the last quarter that is kept for databases: no instance gets an address of it."""
-        return list(self.cidr.subnets(new_prefix=_KEPT_PREFIX))[-2]
+        return list(self.cidr.subnets(new_prefix=_KEPT_PREFIX))[-1]
 
     @property
     def load_balancers(self) -> ipaddress.IPv4Network:
-        """The part that is kept for load balancers; its last addresses are not for them, see the lock."""
-        return list(self.cidr.subnets(new_prefix=_KEPT_PREFIX))[-1]
+        """The part before it, which is kept for load balancers."""
+        return list(self.cidr.subnets(new_prefix=_KEPT_PREFIX))[-2]
 
     def has_room_for(self, subnet: ipaddress.IPv4Network) -> bool:
         """Whether machines may be in the subnet: it is in the network, beside what is kept."""
@@ -94,7 +92,7 @@ class AddressPool:
 
     def take(self) -> str:
         """Take an address that nobody has; NetworkTakenError if there is none left."""
-        for address in itertools.islice(self._part.hosts(), self._part.num_addresses - _NOT_FOR_USE):
+        for address in self._part.hosts():
             if str(address) not in self._taken:
                 self._taken.add(str(address))
                 return str(address)
