@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import TagTypeDef
 
 PATIENCE = timedelta(minutes=5)
-"""How long what hangs on something else is waited for, before it is told as left."""
+"""How long it is waited for that anything goes, before all that is still there is told as left."""
 
 SLOW_PATIENCE = timedelta(minutes=12)
 """Likewise while there are databases and groups: AWS takes minutes to delete one, and all else waits."""
@@ -88,17 +88,20 @@ class Removal:
 
     async def sweep(self, scope: Scope) -> Residue:
         """Remove stage by stage, in rounds, until nothing is left or no more comes of waiting."""
-        began = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        moved_at = loop.time()
         pace = Pace()
         found = await unbroken(self._inventory.look, scope)
         seen = {thing.key: thing for thing in found.things}
         while found.things:
             await unbroken(self._claim, scope, found)
             await self._remove_next(found)
+            before = {thing.key for thing in found.things}
             found = await unbroken(self._inventory.look, scope)
             seen |= {thing.key: thing for thing in found.things}
-            waited = timedelta(seconds=asyncio.get_running_loop().time() - began)
-            if waited > self._worth_waiting(found):
+            if before - {thing.key for thing in found.things}:
+                moved_at = loop.time()
+            elif timedelta(seconds=loop.time() - moved_at) > self._worth_waiting(found):
                 break
             await pace.rest()
         left = {thing.key: thing.left(self._why.get(thing.key, "it does not go")) for thing in found.things}
