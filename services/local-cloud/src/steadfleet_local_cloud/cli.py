@@ -19,6 +19,9 @@ _KINDS = [
     "slow-copy",
     "tampered-copy",
     "dark-resolver",
+    "stale-replica",
+    "failed-delete",
+    "slow-restore",
 ]
 _endpoint = click.option(
     "--endpoint",
