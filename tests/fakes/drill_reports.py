@@ -14,6 +14,7 @@ from steadfleet_core.drill.report import (
     Finding,
     IsolationResult,
     Preflight,
+    Skipped,
 )
 from steadfleet_core.drill.steps import Step, StepKind, StepProgress, StepState
 from steadfleet_core.drill.verdict import Verdict
@@ -147,3 +148,61 @@ def days_before(days: int, recovered: float = 300, **changed: object) -> DrillRe
     begun = at(-1800) - timedelta(days=days)
     update = {"started_at": begun, "run": f"shop-dr-{begun:%Y%m%dT%H%M%SZ}"}
     return report.model_copy(update={"status": report.status.model_copy(update=update)})
+
+
+def full_report() -> DrillReport:
+    """Return a report with something in every field, so that none can be forgotten."""
+    loud = drill_report(
+        preflight=Preflight(
+            at=at(-1700),
+            findings=(Finding(what="no quota", blocks=True, predicts="start shop", advice="ask for more"),),
+            checked=("quotas",),
+        ),
+        stores=(
+            ResolvedStore(
+                name="orders",
+                source="orders-prod",
+                engine="postgres 16",
+                copy_id="d-orders",
+                point=at(-90),
+                point_id="snap-1",
+                facts={"subnets": "db-1"},
+            ),
+        ),
+        services=(
+            ResolvedService(
+                name="shop",
+                image="ami-1",
+                content=f"sha256:{'c' * 64}",
+                address="shop.drill.internal",
+                port=8080,
+                facts={"kind": "group"},
+            ),
+        ),
+        steps=tuple(
+            one.model_copy(update={"reason": f"why {one.step.name}", "facts": {"host": f"h-{one.step.kind}"}})
+            for one in pilot_light_steps()
+        ),
+        ledgers=(
+            SealedLedger(
+                name="orders",
+                digest=f"sha256:{'b' * 64}",
+                entries=36000,
+                first_at=at(-3600),
+                last_at=at(-1),
+                problem="its end was torn",
+            ),
+        ),
+        isolation=IsolationResult(
+            probed=("10.0.0.1:5432", "10.0.0.2:5432"), reached=("10.0.0.1:5432",), problem="half of it"
+        ),
+        validations=(CheckResult(name="rows", type="sql", passed=True, seconds=1.5, reason="a bit late"),),
+        losses=(
+            loss(duplicates=2, unacknowledged=3, uncertainty=timedelta(seconds=4), problem="one row unread"),
+        ),
+        skipped=(Skipped(step="provision shop", by="bob", reason="it was there"),),
+        residue=("volume vol-1",),
+        obligations=("ask the janitor",),
+    )
+    told = {"reason": "halted once", "aborted": "aborted by carol"}
+    return loud.model_copy(update={"status": loud.status.model_copy(update=told)})

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from html import escape
+from itertools import compress
 
 from steadfleet_cli.output import clock
 from steadfleet_core.drill.verdict import Verdict
@@ -54,6 +55,10 @@ def _cell(words: object) -> Html:
 
 
 def table(heading: Iterable[str], rows: Iterable[Iterable[object]], **attributes: object) -> Html:
+    """Write a table; columns in which nobody has anything to say are left out."""
+    known = list(map(tuple, rows))
+    used = [any(cell != "" for cell in column) for column in zip(*known, strict=True)]
+    heading, rows = compress(heading, used), [tuple(compress(row, used)) for row in known]
     head = joined("", (element("th", cell, scope="col") for cell in heading))
     body = joined("\n", (element("tr", joined("", map(_cell, row))) for row in rows))
     top = element("thead", element("tr", head)) if head else ""

@@ -40,15 +40,24 @@ def loss_words(status: DrillStatus) -> Iterator[str]:
         yield f"no stores, no data to lose; RPO {took(status.objectives.rpo)}"
 
 
+def silence_words(loss: DataLoss) -> str:
+    """Say what the ledger leaves open: nothing was written then, or nothing was noted."""
+    silent = took(loss.uncertainty)
+    if loss.lost:
+        return f"it may be {silent} older, as long was the ledger silent before"
+    return f"of the last {silent} before the declared start the ledger says nothing"
+
+
 def _kept(loss: DataLoss | None) -> str:
     if loss is None:
         return "not measured"
     if not is_measured(loss):
         return f"not measured: {loss.problem or 'its ledger is empty'}"
     more = f", {loss.duplicates} there more than once" if loss.duplicates else ""
+    more += f"; {silence_words(loss)}" if loss.uncertainty else ""
     if not loss.lost:
         return (
-            f"lost none of {loss.acknowledged} acknowledged writes{more}, known for {took(loss.covered)} back"
+            f"lost none of {loss.acknowledged} acknowledged writes, known for {took(loss.covered)} back{more}"
         )
     least = "at least " if reaches_no_further(loss) else ""
     why = f" (the ledger reaches back {took(loss.covered)} only)" if least else ""

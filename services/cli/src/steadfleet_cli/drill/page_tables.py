@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from steadfleet_cli.drill.markup import Html, element, joined, moment, pairs, table, took
+from steadfleet_cli.drill.objective_words import silence_words
 from steadfleet_cli.drill.timeline import deciding
 from steadfleet_cli.drill.trend import is_measured, reaches_no_further
 from steadfleet_core.drill.measuring import DataLoss, Observation, SealedLedger, Stretch
@@ -149,6 +150,7 @@ def _loss(status: DrillStatus, loss: DataLoss) -> tuple[object, ...]:
     also = [
         f"newest recovered {moment(newest, status.declared_at)}" if newest else "",
         f"{loss.unacknowledged} recovered that nobody had been told were safe" if loss.unacknowledged else "",
+        silence_words(loss) if loss.uncertainty else "",
         loss.problem,
         "" if is_measured(loss) else "not measured",
     ]

@@ -79,7 +79,7 @@ def _parts(report: DrillReport, past: Sequence[DrillReport]) -> Iterator[Html]:
     yield section("Findings", *(found if any(found) else ("None.",)), anchor="findings")
     yield section("Preflight", *_preflight(status.preflight), anchor="preflight")
     yield section("Clean-up", *_cleanup(status), anchor="clean-up")
-    yield section("What was recovered, from what", *tables.recovered_tables(status), anchor="recovered")
+    yield section("What it recovers, from what", *tables.recovered_tables(status), anchor="recovered")
 
 
 def _urgent(status: DrillStatus) -> Html:
@@ -195,7 +195,7 @@ def _preflight(preflight: Preflight | None) -> Iterator[Html]:
         yield element("p", "There was none: the drill ended before it.")
         return
     blocking = len(preflight.blocking)
-    said = f"{len(preflight.findings)} findings, {blocking} of them blocking"
+    said = f"findings: {len(preflight.findings)}, blocking: {blocking}"
     yield element("p", f"Looked at {moment(preflight.at)}: {said}.")
     yield tables.findings_table(preflight.findings)
     if preflight.checked:
@@ -204,7 +204,7 @@ def _preflight(preflight: Preflight | None) -> Iterator[Html]:
 
 
 def _cleanup(status: DrillStatus) -> Iterator[Html]:
-    yield element("p", f"{status.removed} things that the drill made were removed.")
+    yield element("p", f"Removed of what the drill made: {status.removed}.")
     yield listed(f"Left behind: {one}" for one in status.residue)
     yield listed(f"To put right: {one}" for one in status.obligations)
     if not status.residue and not status.obligations:

@@ -25,6 +25,7 @@ class Loss:
     lost: int
     acknowledged: int
     at_least: bool
+    uncertainty: timedelta
 
     @property
     def words(self) -> str:
@@ -41,6 +42,7 @@ def measured(losses: Sequence[DataLoss]) -> Loss | None:
         lost=sum(loss.lost for loss in known),
         acknowledged=sum(loss.acknowledged for loss in known),
         at_least=any(reaches_no_further(loss) for loss in known),
+        uncertainty=max(loss.uncertainty for loss in known),
     )
 
 
@@ -90,9 +92,9 @@ def _lossier(status: DrillStatus, past: Sequence[DrillStatus]) -> Iterator[str]:
     if now is None or not known:
         return
     usual = _median(known)
-    if usual:
+    if usual and now.age - usual > now.uncertainty:
         yield from _times("the oldest lost write is", now.age, usual, len(known))
-    elif now.lost:
+    elif not usual and now.lost:
         yield f"{now.lost} writes were lost, the oldest {now.words} old; {_of_last(len(known))} is none"
 
 
