@@ -40,13 +40,20 @@ class Watcher:
         due = grid.next_after(self.now())
         while seen.recovered_at is None and due <= until:
             await self._wait(due)
-            began = self.now()
-            problem = await self.probe(target, seen.interval * _SHARE)
-            sample = Sample(at=began, good=not problem, reason=problem)
+            sample = await self._ask(target, seen.interval * _SHARE)
             seen = seen.seen(sample)
             note(sample, seen)
             due = grid.next_after(max(self.now(), due + seen.interval))
         return seen
+
+    async def _ask(self, target: Target, within: timedelta) -> Sample:
+        began = self.now()
+        problem = await self.probe(target, within)
+        if not problem and self.now() - began > within:
+            # This process was held up, and with it the end of the probe: when that answer came to be
+            # good is not known.
+            problem = "answered, but too late to tell when"
+        return Sample(at=began, good=not problem, reason=problem)
 
     async def _wait(self, moment: datetime) -> None:
         while (rest := (moment - self.now()).total_seconds()) > 0:
