@@ -145,3 +145,13 @@ def test_a_long_past_is_cut_and_said() -> None:
 
     assert f"The last {MOST_SHOWN} of 31 drills." in page
     assert len(list(pictures(page, "trend")[0].iter("circle"))) == MOST_SHOWN
+
+
+def test_a_far_objective_does_not_flatten_the_trend() -> None:
+    far = Objectives(rto=timedelta(hours=24), rpo=timedelta(minutes=5))
+    drills = [days_before(7, 100, objectives=far), drill_report(objectives=far)]
+    picture = ET.fromstring(trend_svg(recovery_points(drills), "RTO", "recovery time"))
+    low, high = (float(dot.get("cy", "nan")) for dot in picture.iter("circle"))
+
+    assert low - high > 20
+    assert "RTO 1d, far above: not to scale" in "".join(picture.itertext())

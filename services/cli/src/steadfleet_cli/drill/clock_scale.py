@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from steadfleet_core.drill.measuring import Observation
 from steadfleet_core.drill.report import DrillReport, DrillStatus
 
 WIDTH, LEFT, RIGHT = 960, 190, 24
@@ -74,13 +75,27 @@ def worked_until(status: DrillStatus) -> datetime:
     return max([moment for moment in known if moment], default=begun)
 
 
+def deciding(status: DrillStatus) -> Observation | None:
+    """Return what was seen of the service that recovered last: its uncertainty is the recovery time's."""
+    known = [seen for seen in status.observations if seen.recovered_at is not None]
+    return max(known, key=lambda seen: seen.recovered_at or seen.declared_at, default=None)
+
+
+def _known_until(status: DrillStatus, declared: datetime) -> datetime:
+    """Return how far the clock's own stretch reaches: to the last moment that recovery may have been."""
+    seen = deciding(status)
+    blur = seen.uncertainty if seen else timedelta(0)
+    recovered = declared + (status.recovery_time or timedelta(0)) + blur
+    return max(worked_until(status), recovered, declared + _LEAST)
+
+
 def scale_of(report: DrillReport) -> Scale:
     """Give the clock's own stretch its length, and squeeze what lies around it where that is long."""
     status, declared = report.status, report.status.declared_at
     if declared is None:
         end = max(report.ended_at, worked_until(status), status.started_at + _LEAST)
         return Scale(_laid_out([(status.started_at, end, 1.0)]), status.started_at)
-    until = max(worked_until(status), declared + _LEAST)
+    until = _known_until(status, declared)
     objective = declared + status.objectives.rto
     near = objective <= declared + 2 * (until - declared)
     until = max(until, objective) if near else until

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from steadfleet_cli.drill.clock_scale import deciding
 from steadfleet_cli.drill.markup import took
-from steadfleet_cli.drill.timeline import deciding
 from steadfleet_cli.drill.trend import is_measured, reaches_no_further
 from steadfleet_core.drill.measuring import DataLoss
 from steadfleet_core.drill.report import DrillStatus

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from steadfleet_cli.drill.clock_scale import deciding
 from steadfleet_cli.drill.markup import Html, element, joined, moment, pairs, table, took
 from steadfleet_cli.drill.objective_words import silence_words
-from steadfleet_cli.drill.timeline import deciding
 from steadfleet_cli.drill.trend import is_measured, reaches_no_further
 from steadfleet_core.drill.measuring import DataLoss, Observation, SealedLedger, Stretch
 from steadfleet_core.drill.order import ResolvedService, ResolvedStore

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from steadfleet_cli.drill.clock_scale import LEFT, WIDTH, Scale, scale_of, worked_until
+from steadfleet_cli.drill.clock_scale import LEFT, WIDTH, Scale, deciding, scale_of, worked_until
 from steadfleet_cli.drill.markup import Html, element, joined, moment, offset, text, took
 from steadfleet_core.drill.measuring import Observation, Stretch
 from steadfleet_core.drill.report import DrillReport, DrillStatus
@@ -191,12 +191,6 @@ def _moments(status: DrillStatus, scale: Scale, bottom: int) -> Iterator[Html]:
             height=bottom - 48,
         )
     yield from _marked(scale.x(recovered), 44, words, "recovered", bottom)
-
-
-def deciding(status: DrillStatus) -> Observation | None:
-    """Return what was seen of the service that recovered last: its uncertainty is the recovery time's."""
-    known = [seen for seen in status.observations if seen.recovered_at is not None]
-    return max(known, key=lambda seen: seen.recovered_at or seen.declared_at, default=None)
 
 
 def _marked(x: float, y: int, words: str, kind: str, bottom: int) -> Iterator[Html]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from itertools import groupby
 
 from steadfleet_cli.drill.markup import MARKS, Html, element, joined, moment, took
 from steadfleet_cli.drill.trend import Point
@@ -9,6 +10,8 @@ from steadfleet_cli.drill.trend import Point
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 960, 210, 80, 40, 34, 170
 _LETTER = 6.6
 _HEADROOM = 1.15
+_FAR = 4
+"""Times the highest measurement: an objective further up is drawn at the edge, and says so."""
 
 
 def trend_svg(points: Sequence[Point], objective: str, measurement: str) -> Html:
@@ -29,13 +32,15 @@ class _Trend:
     def __init__(self, points: Sequence[Point], objective: str) -> None:
         self.points, self.objective = points, objective
         known = [point.value + point.blur for point in points if point.value is not None]
-        self.most = max([*known, *(point.objective for point in points)]) * _HEADROOM
+        peak, highest = max(known, default=timedelta(0)), max(point.objective for point in points)
+        far = bool(peak) and highest > _FAR * peak
+        self.most = max(peak, _FAR * peak if far else highest) * _HEADROOM
 
     def x(self, number: int) -> float:
         return round(LEFT + (number + 0.5) / len(self.points) * (WIDTH - LEFT - RIGHT), 1)
 
     def y(self, value: timedelta) -> float:
-        return round(BOTTOM - value / self.most * (BOTTOM - TOP), 1)
+        return round(BOTTOM - min(value / self.most, 1.0) * (BOTTOM - TOP), 1)
 
     def parts(self, measurement: str) -> Iterator[Html]:
         yield element("text", measurement, class_="title", x=4, y=16)
@@ -48,18 +53,16 @@ class _Trend:
 
     def _objective(self) -> Iterator[Html]:
         """Draw each drill's own objective: it may have been another one at the time."""
-        half = (WIDTH - LEFT - RIGHT) / len(self.points) / 2
-        for number, point in enumerate(self.points):
-            x, y = self.x(number), self.y(point.objective)
-            yield element("line", class_="rto", x1=round(x - half, 1), y1=y, x2=round(x + half, 1), y2=y)
+        half, number = (WIDTH - LEFT - RIGHT) / len(self.points) / 2, 0
+        for objective, same in groupby(point.objective for point in self.points):
+            first, number = number, number + len(list(same))
+            x, right, y = self.x(first) - half, self.x(number - 1) + half, self.y(objective)
+            title = element("title", f"{self.objective} {took(objective)}")
+            yield element("line", title, class_="rto", x1=round(x, 1), y1=y, x2=round(right, 1), y2=y)
         last = self.points[-1].objective
-        yield element(
-            "text",
-            f"{self.objective} {took(last)}",
-            class_="said rto to-left",
-            x=WIDTH - RIGHT,
-            y=self.y(last) - 5,
-        )
+        far = ", far above: not to scale" if last > self.most else ""
+        words, y = f"{self.objective} {took(last)}{far}", self.y(last) - 5
+        yield element("text", words, class_="said rto to-left", x=WIDTH - RIGHT, y=y)
 
     def _line(self) -> Iterator[Html]:
         """Join neighbours that were both measured: what is not known is not drawn."""
