@@ -1,6 +1,7 @@
 """One probe of a service, as its users would come: name, connection and answer, all new."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ class ServiceProbe:
                 found = await _contains(answer, wanted.body)
                 return "" if found else f"answered {answer.status_code} without {wanted.body!r} in its body"
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return f"did not answer: {str(error) or type(error).__name__}"
+            return f"did not answer: {_why(error)}"
         finally:
             self._http.cookies.clear()
 
@@ -98,8 +99,18 @@ async def _connect(address: str, port: int) -> str:
     try:
         _, writer = await asyncio.open_connection(address, port)
     except OSError as error:
-        return f"did not accept: {error.strerror or error}"
+        return f"did not accept: {_why(error)}"
     writer.transport.abort()
     with suppress(OSError):
         await writer.wait_closed()
     return ""
+
+
+def _why(error: BaseException) -> str:
+    """Say what the system said, which libraries wrap in words of their own that differ each time."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, OSError) and found.errno:
+            return os.strerror(found.errno)
+        found = found.__cause__ or found.__context__
+    return str(error) or type(error).__name__
