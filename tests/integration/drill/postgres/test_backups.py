@@ -57,6 +57,7 @@ async def test_the_latest_has_every_commit_and_the_copy_writes_into_no_archive(
         connection.execute("CHECKPOINT")
         assert connection.execute("SHOW archive_mode").fetchone() == ("off",)
         assert connection.execute("SHOW primary_conninfo").fetchone() == ("",)
+        assert connection.execute("SHOW max_logical_replication_workers").fetchone() == ("0",)
         assert connection.execute("SHOW listen_addresses").fetchone() == ("127.0.0.1",)
     assert archives == [files_of(source.archive), files_of(history.folder / "wal")]
     assert facts["relations"] == facts["relations_read"] != "0"

@@ -13,6 +13,8 @@ from integration.drill.postgres.sources import PASSWORD, VARIABLE, SourceServer,
 
 from steadfleet_activities.drill.postgres.folders import StillHeldError, held, run_folder
 from steadfleet_activities.drill.postgres.processes import end_all_below
+from steadfleet_activities.drill.postgres.programs import Programs
+from steadfleet_activities.drill.postgres.server import Server
 from steadfleet_activities.drill.postgres.stores import PostgresStores
 
 _STEPS = ["unpacking the base backup", "verifying the base backup", "replaying WAL", "reading all tables"]
@@ -24,9 +26,9 @@ class DiedError(Exception):
 
 
 async def test_every_attempt_goes_on_where_the_last_one_died(
-    source: SourceServer, history: History, stores: PostgresStores, tmp_path: Path
+    source: SourceServer, backup: Path, history: History, stores: PostgresStores, tmp_path: Path
 ) -> None:
-    store = source.store(history.folder)
+    store = source.store(backup)
     drill = await prepared(stores, store)
 
     for fatal in _STEPS:
@@ -37,6 +39,8 @@ async def test_every_attempt_goes_on_where_the_last_one_died(
 
         with pytest.raises(DiedError):
             await stores.restore(store, request(drill), die)
+    newest = backup / "wal" / history.segments[-1]
+    (newest.with_name("0000000100000000000000AA")).write_bytes(newest.read_bytes())  # the source goes on
     said: list[str] = []
     facts = await stores.restore(store, request(drill), said.append)
     again = await stores.restore(store, request(drill), said.append)
@@ -83,11 +87,15 @@ async def test_a_server_that_died_since_is_started_again_and_keeps_what_was_writ
     drill = await prepared(stores, store)
     facts = await stores.restore(store, request(drill), silent)
     orders = run_folder(tmp_path / "drills", drill.run) / "orders"
+    server = Server(orders, Programs(binaries()), "127.0.0.1", "app")
+    async with server.connect() as connection:
+        await connection.execute("ALTER SYSTEM SET archive_mode = on")
     end_all_below(orders)
 
     again = await stores.restore(store, request(drill), silent)
 
     assert again == facts
+    assert await server.ask("SHOW archive_mode") == ("off",)
     assert words_of(int(again["port"])) == ALL
     with held(orders):
         pass

@@ -45,6 +45,7 @@ async def test_a_promoted_copy_has_all_and_is_cut_off_from_its_source(
     assert source.ask("SELECT count(*) FROM pg_stat_replication") == [(0,)]
     assert source.ask("SELECT count(*) FROM pg_replication_slots") == [(0,)]
     orders = run_folder(tmp_path / "drills", drill.run) / "orders"
+    assert "primary_conninfo = ''" in (orders / "data" / "postgresql.conf").read_text()
     kept = [path.read_text(errors="replace") for path in orders.glob("*") if path.is_file()]
     kept += [(orders / "data" / name).read_text() for name in ("postgresql.conf", "postgresql.auto.conf")]
     assert not [text for text in [*kept, repr(facts)] if PASSWORD in text or "p:w" in text or "p\\:w" in text]

@@ -107,7 +107,9 @@ class Backup:
 
     @cached_property
     def first(self) -> Segment:
-        size = next((one.size for one in self.archive.segments), _SEGMENT_SIZE)
+        size = max(
+            (one.size for one in self.archive.segments), default=_SEGMENT_SIZE
+        )  # one may be half written
         segment = Segment.named(self.label.first, size)
         if segment is None:
             raise BackupError(f"{self.base} begins with {self.label.first}, which names no segment of WAL")

@@ -62,8 +62,6 @@ class Wanted:
 async def inspect_backup(site: Site, backup: Backup, wanted: Wanted, step: str) -> Inspected:
     """Look at a backup and its archive, as far as that is possible without restoring it."""
     findings = [*await unbroken(_backup_findings, site, backup, wanted, step)]
-    if label := (await unbroken(lambda: backup.label)).major:
-        findings += await _version_findings(site, label, f"the backup in {backup.folder}", step)
     findings += await _verified(site, backup, step)
     try:
         await point_of(backup, wanted.point, wanted.at, site.programs)

@@ -5,7 +5,7 @@ from datetime import datetime
 from random import Random
 
 from steadfleet_activities.drill.postgres.backups import Backup, BackupError
-from steadfleet_activities.drill.postgres.programs import Programs
+from steadfleet_activities.drill.postgres.programs import BIN, Programs
 from steadfleet_activities.drill.postgres.restoring import reach_of, refuse_gap
 from steadfleet_core.drill.plan import RecoveryPoint, utc
 from steadfleet_durable import unbroken
@@ -21,6 +21,7 @@ class Span:
 
 async def span_of(backup: Backup, programs: Programs) -> Span:
     """Look at how far unbroken WAL goes; `BackupError` if the backup cannot be restored at all."""
+    await _refuse_other_version(backup, programs)
     reach = await unbroken(reach_of, backup)
     archive = backup.archive
     last = await archive.last_commit(programs, reach.last, backup.first) if reach.last else None
@@ -53,6 +54,15 @@ async def point_of(
     if earliest <= moment < span.last:
         return moment
     return earliest + (span.last - earliest) * ((at - moment) / wanted.random_within)
+
+
+async def _refuse_other_version(backup: Backup, programs: Programs) -> None:
+    here, wanted = await programs.major(), backup.label.major
+    if wanted is not None and here != wanted:
+        raise BackupError(
+            f"the backup in {backup.folder} is of PostgreSQL {wanted}, and the programs on this host are of "
+            f"{here}: install PostgreSQL {wanted}, and set {BIN} to the folder of its programs"
+        )
 
 
 def _within(backup: Backup, span: Span, moment: datetime) -> datetime:

@@ -16,7 +16,7 @@ from steadfleet_durable import unbroken
 
 BIN = "STEADFLEET_POSTGRES_BIN"
 NEEDED = ("postgres", "pg_ctl", "pg_controldata", "pg_basebackup", "pg_verifybackup", "pg_waldump")
-_MOST = 1024 * 1024
+_MOST = 32 * 1024 * 1024
 _SAID = 1500
 _BRIEF = timedelta(minutes=1)
 _CAPABILITIES = {2: "dac_read_search", 1: "dac_override"}  # by bit: to read backups that only root may

@@ -1,7 +1,7 @@
 """Restore a base backup with its archive into an empty folder, and bring it up."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,13 +10,22 @@ from steadfleet_activities.drill.postgres.backups import Backup, BackupError, Mi
 from steadfleet_activities.drill.postgres.programs import ProgramError
 from steadfleet_activities.drill.postgres.server import NotReadyError, Server, ServerEndedError, writable
 from steadfleet_activities.drill.postgres.settings import Replay
-from steadfleet_activities.drill.postgres.wal import Reach, end_of
+from steadfleet_activities.drill.postgres.wal import Reach, Segment, end_of
 from steadfleet_core.drill.plan import utc
+from steadfleet_core.model import Model
 from steadfleet_durable import unbroken
 
 _STOPPED_EARLY = "recovery ended before configured recovery target was reached"
 _TOO_EARLY = "requested recovery stop point is before consistent recovery point"
 _INCOMPLETE = "WAL ends before"
+
+
+class _Expected(Model):
+    """The last segment that the archive had when its replay began."""
+
+    timeline: int
+    number: int
+    size: int
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,8 @@ async def _copy(server: Server, what: Restore, replay: Replay, say: Say) -> None
     for name in ("standby.signal", "postmaster.pid", "postmaster.opts"):
         (part / name).unlink(missing_ok=True)
     server.programs.write(part / "recovery.signal", "")
+    if what.until is None and reach.last is not None:
+        _expect(server, reach.last)
     part.rename(server.data)  # from here on it is whole: an attempt that finds it only starts it
 
 
@@ -136,9 +147,8 @@ async def _hold_against_archive(server: Server, what: Restore, facts: Facts) -> 
         facts["recovered_to"] = what.until.astimezone(UTC).isoformat()
         return  # PostgreSQL itself promotes at the moment asked for, or not at all
     end = await unbroken(end_of, server.data)
-    reach = await unbroken(reach_of, what.backup)
-    last, begin = reach.last, end[1] if end else 0
-    behind = last is not None and begin <= last.start
+    last = await unbroken(_expected, server)
+    behind = end is None or end[1] <= last.start
     late = None
     with suppress(ValueError):
         late = datetime.fromisoformat(facts["last_commit"])
@@ -148,9 +158,19 @@ async def _hold_against_archive(server: Server, what: Restore, facts: Facts) -> 
         until = f", with commits until {utc(what.promised)}" if what.promised else ""
         raise MissingWalError(
             f"the copy ended at {facts.get('wal_position')} (last commit {facts['last_commit']}), although "
-            f"{what.backup.wal} goes on to {last.name if last else '?'}"
-            f"{until}: a segment is damaged or cannot be read; expected all of it to be replayed"
+            f"{what.backup.wal} goes on to {last.name}{until}: a segment is damaged or cannot be read; "
+            "expected all of it to be replayed"
         )
+
+
+def _expect(server: Server, last: Segment) -> None:
+    # Kept, for a later attempt would see an archive that has gone on since.
+    server.programs.write(server.folder / "expected.json", _Expected(**asdict(last)).model_dump_json())
+
+
+def _expected(server: Server) -> Segment:
+    said = _Expected.model_validate_json((server.folder / "expected.json").read_text())
+    return Segment(said.timeline, said.number, said.size)
 
 
 def _explained(error: ServerEndedError, what: Restore) -> Exception:
