@@ -43,6 +43,8 @@ CAMPAIGNS = Service("patch-campaign", "steadfleet-patch-campaign", local=True)
 IMAGES = Service("image-build", "steadfleet-image-build", local=True)
 SIGNER = Service("signer", "steadfleet-signer", local=True)
 JANITOR = Service("janitor", "steadfleet-janitor", local=True)
+DRILLS = Service("dr-drill", "steadfleet-dr-drill", local=True)
+WITNESS = Service("witness", "steadfleet-witness", local=True)
 TASK_QUEUE = CAMPAIGNS.task_queue
 PATIENCE = timedelta(seconds=10)
 """How long a worker may take to pick something up."""

@@ -24,13 +24,13 @@ class ExitCode(IntEnum):
 
 
 MEANINGS = {
-    ExitCode.OK: "done, or attached to the same campaign or build that runs already",
+    ExitCode.OK: "done, or attached to the same campaign, build or drill that runs already",
     ExitCode.UNEXPECTED: "unexpected error (STEADFLEET_DEBUG=1 shows where)",
     ExitCode.USAGE: "the command line is wrong",
     ExitCode.REFUSED: "refused: a bad contract, a plan with problems, a verb or promotion that may not be",
-    ExitCode.NAME_TAKEN: "a campaign of that name, or an image of that version, has a different order",
+    ExitCode.NAME_TAKEN: "a campaign, drill, schedule or image of that name is there with a different order",
     ExitCode.UNREACHABLE: "cannot reach Temporal, or no worker answers",
-    ExitCode.NOT_SUCCEEDED: "a campaign or build did not succeed; a test failed; an image may not be used",
+    ExitCode.NOT_SUCCEEDED: "a campaign, build, drill or test did not succeed; an image may not be used",
     ExitCode.INTERRUPTED: "interrupted by Ctrl-C; what was started goes on",
 }
 
@@ -77,7 +77,7 @@ def interrupted() -> CommandError:
     return CommandError(
         "interrupted",
         ExitCode.INTERRUPTED,
-        "what was started goes on: `campaign status`, `steadfleet image show`",
+        "what was started goes on: `campaign status`, `steadfleet image show`, `steadfleet drill status`",
     )
 
 

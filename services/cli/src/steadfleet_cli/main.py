@@ -11,6 +11,8 @@ _STEERING = "steadfleet_cli.campaign.steering"
 _WATCHING = "steadfleet_cli.campaign.watching"
 _FLEET = "steadfleet_cli.fleet.commands"
 _IMAGE = "steadfleet_cli.image"
+_DRILL = "steadfleet_cli.drill"
+_SCHEDULING = "steadfleet_cli.drill.scheduling"
 
 campaign = Script(
     "campaign",
@@ -64,12 +66,47 @@ image = LazyGroup(
     help="Build golden images, prove what they are, and point channels at them.",
 )
 
+drill_schedule = LazyGroup(
+    "schedule",
+    {
+        "create": Entry(f"{_SCHEDULING}:create", "Have a plan rehearsed by itself, at its own times."),
+        "update": Entry(f"{_SCHEDULING}:update", "Replace the plan and the times of a schedule."),
+        "list": Entry(f"{_SCHEDULING}:list_schedules", "List schedules, their next and their last runs."),
+        "show": Entry(f"{_SCHEDULING}:show_schedule", "Say when it runs next, and how the last ones ended."),
+        "pause": Entry(f"{_SCHEDULING}:pause", "Start nothing by itself until it is resumed."),
+        "resume": Entry(f"{_SCHEDULING}:resume", "Let a paused schedule go on."),
+        "trigger": Entry(f"{_SCHEDULING}:trigger", "Start one now."),
+        "backfill": Entry(f"{_SCHEDULING}:backfill", "Start what was due between two times."),
+        "delete": Entry(f"{_SCHEDULING}:delete", "Forget a schedule."),
+    },
+    help="Have drills, or with --preflight only their preflights, happen by themselves.",
+)
+
+drill = LazyGroup(
+    "drill",
+    {
+        "plan": Entry(f"{_DRILL}.running:plan", "Show the steps of a drill; ask nobody, touch nothing."),
+        "preflight": Entry(f"{_DRILL}.running:preflight", "Have a worker predict what would fail."),
+        "run": Entry(f"{_DRILL}.running:run", "Rehearse a plan, or attach to the same drill."),
+        "list": Entry(f"{_DRILL}.watching:list_drills", "List drills, the newest first."),
+        "status": Entry(f"{_DRILL}.watching:status", "Say where a drill stands."),
+        "watch": Entry(f"{_DRILL}.watching:watch", "Follow a drill until it ends."),
+        "abort": Entry(f"{_DRILL}.steering:abort", "Stop a drill, and take away all that it made."),
+        "retry": Entry(f"{_DRILL}.steering:retry", "Try a failed step again."),
+        "skip": Entry(f"{_DRILL}.steering:skip", "Leave out a failed step; it is a finding."),
+        "report": Entry(f"{_DRILL}.watching:report", "Write what a drill proved: text, JSON, or a page."),
+        "schedule": Entry("steadfleet_cli.main:drill_schedule", "Have drills happen by themselves."),
+    },
+    help="Rehearse disaster recovery in an isolated copy, and measure it.",
+)
+
 steadfleet = Script(
     "steadfleet",
     {
         "campaign": Entry("steadfleet_cli.main:campaign", "Roll one change out to one fleet."),
         "fleet": Entry("steadfleet_cli.main:fleet", "See a fleet, and say whether it may be changed."),
         "image": Entry("steadfleet_cli.main:image", "Build, verify and promote golden images."),
+        "drill": Entry("steadfleet_cli.main:drill", "Rehearse disaster recovery, and measure it."),
         "up": Entry("steadfleet_cli.stack:up", "Start engine, local cloud and worker on this machine."),
         "down": Entry("steadfleet_cli.stack:down", "Stop what `steadfleet up` started here."),
         "sweep": Entry("steadfleet_cli.sweep:sweep", "Find and delete what runs left behind."),

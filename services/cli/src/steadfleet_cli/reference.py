@@ -20,6 +20,8 @@ in `temporal.toml`. This page is made from the commands; a test fails when it is
 - `plan` and `start` read `./steadfleet.yaml`; the `NAME` of other commands is by default the one in there.
   `steadfleet image build` reads `./image.yaml` and the files that it names:
   [`golden-images.md`](golden-images.md).
+- `steadfleet drill` reads `./drill.yaml`: [`drills.md`](drills.md). Its `NAME|ID` is a plan's name, for the
+  newest drill of it, or the id of one drill.
 - `steadfleet image verify --bundle …` needs no Temporal, no cloud and no network.
 - `--output json` prints one JSON document on stdout. Errors are one line and the next step on stderr, or
   with `--output json` `{"error": …, "next": …}`. `STEADFLEET_DEBUG=1` shows where an unexpected error arose.
@@ -41,7 +43,8 @@ def _exit_codes() -> Iterator[str]:
     yield from (f"| {code.value} | {meaning} |" for code, meaning in MEANINGS.items())
     yield (
         "\nA campaign that did not succeed was aborted, rejected, rolled back, refused, or has failed; "
-        "an image that did not was aborted or has failed.\n"
+        "an image that did not was aborted or has failed; a drill that did not has failed, is not proven, "
+        "was aborted or refused. A tabletop proves nothing: it succeeds where nothing blocks.\n"
     )
 
 

@@ -7,6 +7,7 @@ from importlib import import_module
 import click
 
 KINDS = {
+    "DrillPlan": "steadfleet_core.drill.plan",
     "GoldenImage": "steadfleet_core.image.golden",
     "PatchPolicy": "steadfleet_core.campaign.policy",
     "TrustPolicy": "steadfleet_signing.trust",
