@@ -50,6 +50,11 @@ class WitnessFolder:
         folder._lock = lock
         return folder
 
+    def release(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
     def ledger(self, name: str) -> Path:
         return self.path / "ledgers" / name
 
