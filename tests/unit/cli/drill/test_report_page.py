@@ -150,6 +150,7 @@ def test_an_aborted_drill_says_so_and_what_was_cut_short() -> None:
     page = write_page(drill_report(steps=tuple(steps), aborted="aborted by bob: wrong plan", **seen))
 
     assert "<h1>Drill shop-dr: aborted, not proven</h1>" in page
+    assert "<h1>Drill shop-dr: aborted, " in write_page(full_report())
     assert "no recovery time: shop did not recover" in page
     picture = words_of(pictures(page, "timeline")[0])
     assert "cut short, 14m48s" in picture
@@ -193,3 +194,9 @@ def test_a_drill_broken_off_at_its_start_has_a_page() -> None:
     page = write_page(drill_report(0, **NOTHING | {"declared_at": at(0)}))
 
     assert "recovered -" in words_of(part(page, "timeline"))
+
+
+def test_a_report_that_was_stored_has_the_same_page() -> None:
+    stored = DrillReport.model_validate_json(full_report().model_dump_json())
+
+    assert write_page(stored) == write_page(full_report())
