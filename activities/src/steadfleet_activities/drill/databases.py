@@ -2,8 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -25,6 +25,9 @@ _FOR_GOOD = (
     "does not exist",
     "no pg_hba.conf entry",
 )
+
+
+_Row = list[bytes | None]
 
 
 class NotWritableError(Exception):
@@ -69,10 +72,13 @@ class Databases:
 
     async def first_value(self, login: Login, query: str) -> str | None:
         """Return the first value of the first row as PostgreSQL writes it; None without a row, or of NULL."""
+        found: list[_Row] = []
         async with self._asked(login, query) as rows:
+            # To its end: a stream that is left early waits for its server, at times for ever.
             async for row in rows:
-                return row[0].decode() if row and row[0] is not None else None
-        return None
+                if not found:
+                    found.append(row)
+        return found[0][0].decode() if found and found[0] and found[0][0] is not None else None
 
     async def checksum(self, login: Login, query: str) -> str:
         """Sum up all rows: what `psql -At` prints of them, through SHA-256."""
@@ -103,7 +109,7 @@ class Databases:
             await pace.rest()
 
     @asynccontextmanager
-    async def _asked(self, login: Login, query: str) -> AsyncIterator[AsyncIterator[list[bytes | None]]]:
+    async def _asked(self, login: Login, query: str) -> AsyncIterator[AsyncIterator[_Row]]:
         connection = await psycopg.AsyncConnection.connect(
             host=login.host,
             hostaddr=await self._resolving.address(login.host),
@@ -116,14 +122,14 @@ class Databases:
             autocommit=True,
         )
         async with connection, connection.cursor(row_factory=tuple_row) as cursor:
-            yield _rows(cursor, query)
+            async with aclosing(_rows(cursor, query)) as rows:
+                yield rows
 
 
-async def _rows(
-    cursor: psycopg.AsyncCursor[tuple[object, ...]], query: str
-) -> AsyncIterator[list[bytes | None]]:
+async def _rows(cursor: psycopg.AsyncCursor[tuple[object, ...]], query: str) -> AsyncGenerator[_Row, None]:
     # As bytes, for it is a person's own query. One row at a time: a table may exceed our memory.
-    async for _ in cursor.stream(query.encode()):
-        result = cursor.pgresult
-        if result is not None:
-            yield [result.get_value(0, column) for column in range(result.nfields)]
+    async with aclosing(cursor.stream(query.encode())) as found:
+        async for _ in found:
+            result = cursor.pgresult
+            if result is not None:
+                yield [result.get_value(0, column) for column in range(result.nfields)]
