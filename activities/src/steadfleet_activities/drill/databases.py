@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import cast
 
 import psycopg
 from psycopg.rows import tuple_row
@@ -121,14 +122,19 @@ class Databases:
             options=_READ_ONLY,
             autocommit=True,
         )
-        async with connection, connection.cursor(row_factory=tuple_row) as cursor:
-            async with aclosing(_rows(cursor, query)) as rows:
-                yield rows
+        async with (
+            connection,
+            connection.cursor(row_factory=tuple_row) as cursor,
+            aclosing(_rows(cursor, query)) as rows,
+        ):
+            yield rows
 
 
 async def _rows(cursor: psycopg.AsyncCursor[tuple[object, ...]], query: str) -> AsyncGenerator[_Row, None]:
     # As bytes, for it is a person's own query. One row at a time: a table may exceed our memory.
-    async with aclosing(cursor.stream(query.encode())) as found:
+    # Closed when nobody wants more rows: an open one makes the end of its connection wait for ever.
+    stream = cast("AsyncGenerator[object, None]", cursor.stream(query.encode()))
+    async with aclosing(stream) as found:
         async for _ in found:
             result = cursor.pgresult
             if result is not None:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping
 from itertools import chain
+from socket import gethostname
 from typing import Self, TypeVar
 
 from temporalio import activity
@@ -180,6 +181,13 @@ class PlatformDrills(Drills):
         with at_the_edge(f"validating {request.validation.name}"):
             async with Heartbeat():
                 return await self._validating.validate(request)
+
+    @activity.defn
+    async def discard_drill(self, drill: Drill) -> tuple[str, ...]:
+        with at_the_edge(f"discarding what {drill.run} left on this host"):
+            async with Heartbeat():
+                types = [name for name, driver in self._stores.items() if await driver.discard(drill.run)]
+                return tuple(f"stores of type {name} of {drill.run} on {gethostname()}" for name in types)
 
     @activity.defn
     async def store_report(self, report: StoredReport) -> Digest:

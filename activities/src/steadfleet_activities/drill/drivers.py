@@ -2,7 +2,7 @@
 
 A driver raises `RefusedError` for what no retry can mend; anything else that it raises is tried again.
 Every method looks before it acts, and names and tags all that it makes after `drill.run`. There is
-no undo: the janitor takes away what carries the run.
+no undo: the janitor takes away what carries the run, and `discard` what lies on the worker's own host.
 """
 
 from abc import ABC, abstractmethod
@@ -93,6 +93,10 @@ class StoreDriver(ABC):
 
         Whether it answers the plan's password is asked by `PlatformDrills`, for all types alike.
         """
+
+    async def discard(self, run: str) -> bool:  # noqa: ARG002 - most leave nothing on the worker's host
+        """Take away what lies on this worker's own host; False if there was nothing."""
+        return False
 
 
 class ServiceDriver(ABC):

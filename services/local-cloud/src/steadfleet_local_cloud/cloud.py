@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
 
+from steadfleet_local_cloud.account_limits import AccountLimits
 from steadfleet_local_cloud.amis import Amis
 from steadfleet_local_cloud.auto_scaling import AutoScaling
 from steadfleet_local_cloud.blocks import Blocks
@@ -156,6 +157,10 @@ class LocalCloud:
         """Flip a bit of one byte of what the image's snapshot holds, another byte each time; its place."""
         return self._control.tamper_image(image_id)
 
+    def limit(self, what: str, most: int) -> None:
+        """Let an account have at most so many `DBInstances`, `AutoScalingGroups` and the like."""
+        self._limits.most[what] = most
+
     def record(self, since: int = 0) -> list[Entry]:
         return self._context.record.since(since)
 
@@ -237,6 +242,7 @@ class LocalCloud:
         AutoScaling(self._context, patches)
         if self._context.real:
             self._closing.callback(Rds(self._context, patches).close)
+            self._limits = AccountLimits(patches, lambda: self._context.databases.programs.version)
         self._closing.callback(RunCommand(self._context, patches).close)
         health = TargetHealth(self._context, patches, probe_scale)
         self._closing.callback(health.close)

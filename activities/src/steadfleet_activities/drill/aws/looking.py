@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from steadfleet_activities.drill.drivers import Inspected
 from steadfleet_activities.fleet.errors import code_of
@@ -32,17 +33,20 @@ class Look:
         )
 
     @contextmanager
-    def asking(self, what: str) -> Iterator[None]:
-        """Look at something; what was refused blocks, and what got no answer does too: nobody knows it."""
+    def asking(self, what: str, *, needed: bool = True) -> Iterator[None]:
+        """Look at something. A look that was refused, or got no answer, is told: nobody knows then.
+
+        It blocks where the drill itself needs the same answer.
+        """
         self._checked.append(f"{self._subject}: {what}")
         try:
             yield
         except SteadfleetError as error:
             self.say(str(error), blocks=True)
         except ClientError as error:
-            self._refused(what, error)
-        except BotoCoreError as error:
-            self.say(f"{self._subject}: {what} could not be looked at: {error}", blocks=True)
+            self._refused(what, error, blocks=needed)
+        except (BotoCoreError, ResponseParserError) as error:
+            self.say(f"{self._subject}: {what} could not be looked at: {error}", blocks=needed)
 
     def permitted(self, permission: str, dry_run: Callable[[], object]) -> None:
         """Ask whether a call would be allowed and well-formed; `dry_run` has `DryRun=True`."""
@@ -56,7 +60,7 @@ class Look:
     def told(self) -> Inspected:
         return Inspected(tuple(self._findings), tuple(self._checked))
 
-    def _refused(self, what: str, error: ClientError) -> None:
+    def _refused(self, what: str, error: ClientError, *, blocks: bool) -> None:
         said = error.response.get("Error", {}).get("Message", "")
         told = f"{self._subject}: {what}: AWS answers {error.operation_name} with {code_of(error)}: {said}"
-        self.say(told, blocks=True, advice=_GRANT if code_of(error) in _DENIED else "")
+        self.say(told, blocks=blocks, advice=_GRANT if code_of(error) in _DENIED else "")

@@ -1,7 +1,5 @@
 """What will go wrong with a service's machines, seen before anything is made."""
 
-from collections.abc import Callable
-
 from steadfleet_activities.drill.aws.balancers import Balancer
 from steadfleet_activities.drill.aws.clients import Regions
 from steadfleet_activities.drill.aws.groups import Group
@@ -53,15 +51,14 @@ class ServicePreflight:
                 self._look.say(said)
 
     def _rest(self) -> None:
-        looks: dict[str, Callable[[], None]] = {
-            "the image": self._image_there,
-            f"that {self._service.instance_type} is offered": self._offered,
-            "that names are free": self._names,
-            "limits of Auto Scaling": self._limits,
-        }
-        for what, look in looks.items():
-            with self._look.asking(what):
-                look()
+        with self._look.asking("the image"):
+            self._image_there()
+        with self._look.asking(f"that {self._service.instance_type} is offered", needed=False):
+            self._offered()
+        with self._look.asking("that names are free"):
+            self._names()
+        with self._look.asking("limits of Auto Scaling", needed=False):
+            self._limits()
         self._look.permitted("ec2:RunInstances", self._launch_dry)
         self._look.permitted("ec2:CreateLaunchTemplate", self._template_dry)
 

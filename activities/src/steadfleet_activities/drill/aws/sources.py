@@ -1,7 +1,7 @@
 """DB instances and their backups. Every method is one look, and blocks."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -78,7 +78,8 @@ def window(aws: DrillAws, source: "DBInstanceTypeDef", source_region: str) -> Wi
         spans = one.get("RestoreWindow", {})
         if one.get("Region", source_region) == source_region and {"EarliestTime", "LatestTime"} <= set(spans):
             arn = "" if here else one.get("DBInstanceAutomatedBackupsArn", "")
-            return Window(spans["EarliestTime"], spans["LatestTime"], arn)
+            earliest, latest = spans["EarliestTime"], spans["LatestTime"]
+            return Window(earliest.astimezone(UTC), latest.astimezone(UTC), arn)
     return None
 
 
@@ -97,6 +98,6 @@ def _backup(aws: DrillAws, one: "DBSnapshotTypeDef") -> Backup:
         id=one["DBSnapshotIdentifier"],
         arn=one["DBSnapshotArn"],
         region=aws.region,
-        taken_at=taken_at,
+        taken_at=taken_at.astimezone(UTC),
         encrypted=bool(one.get("Encrypted")),
     )

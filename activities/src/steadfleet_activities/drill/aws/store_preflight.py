@@ -38,9 +38,9 @@ class StorePreflight:
             self._standing_copy() if self._live else self._backup()
         with self._look.asking("that its copy's name is free"):
             self._name()
-        with self._look.asking("limits of RDS"):
+        with self._look.asking("limits of RDS", needed=False):
             self._limits()
-        with self._look.asking(f"that {self._store.instance_class} can be ordered"):
+        with self._look.asking(f"that {self._store.instance_class} can be ordered", needed=False):
             self._class()
         return self._look.told()
 
