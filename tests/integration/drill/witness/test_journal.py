@@ -53,6 +53,23 @@ def test_a_number_that_was_taken_and_never_noted_is_not_used_after_a_crash(tmp_p
     assert taken[1] - taken[0] > RESERVED_AT_ONCE
 
 
+def test_a_number_that_could_not_be_reserved_is_not_given_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path)
+
+    def full(_file: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        for _ in range(2):
+            with pytest.raises(OSError, match="No space left"):
+                journal.next_after(0)
+
+    assert journal.next_after(0) < Journal(tmp_path).next_after(0)
+
+
 def test_numbers_go_on_after_those_of_the_table(tmp_path: Path) -> None:
     assert Journal(tmp_path).next_after(70) == 71
 

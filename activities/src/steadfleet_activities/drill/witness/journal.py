@@ -47,11 +47,13 @@ class Journal:
 
     def next_after(self, sequence: int) -> int:
         """Take a number that was never taken before, beyond `sequence`."""
-        self._highest = max(self._highest, sequence) + 1
-        if self._highest > self._limit:
-            self._limit = self._highest + RESERVED_AT_ONCE
-            write_durably(self._folder / _RESERVED, str(self._limit).encode())
-        return self._highest
+        taken = max(self._highest, sequence) + 1
+        if taken > self._limit:
+            limit = taken + RESERVED_AT_ONCE
+            write_durably(self._folder / _RESERVED, str(limit).encode())
+            self._limit = limit
+        self._highest = taken
+        return taken
 
     def acknowledge(self, sequence: int, now: Callable[[], datetime]) -> LedgerEntry:
         """Note a write that the store has confirmed; it is acknowledged when this returns."""
