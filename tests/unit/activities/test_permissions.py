@@ -66,6 +66,23 @@ WORKERS = {
             "kms:Sign": "likewise",
         },
     ),
+    "dr-drill": Worker(
+        sources=("drill/*.py", "drill/aws/*.py", "fleet/commands.py", "fleet/images.py"),
+        implied={
+            "autoscaling:CreateOrUpdateTags": "CreateAutoScalingGroup gives tags in the same call",
+            "ec2:CreateTags": "so do CreateVpc and the like",
+            "elasticloadbalancing:AddTags": "so do CreateLoadBalancer and the like",
+            "rds:AddTagsToResource": "so do RestoreDBInstanceFromDBSnapshot and the like",
+            "iam:PassRole": "the launch template may name an instance profile",
+        },
+    ),
+    "witness": Worker(
+        sources=("drill/witness/*.py", "objects.py"),
+        implied={
+            "kms:Decrypt": "a parameter that is a SecureString",
+            "s3:ListBucket": "without it S3 answers 403, not 404, for a ledger that is not there",
+        },
+    ),
     "janitor": Worker(
         sources=("janitor/*.py",),
         implied=dict.fromkeys(
