@@ -14,7 +14,7 @@ from steadfleet_activities.drill.witness.databases import Database
 from steadfleet_activities.drill.witness.folder import WitnessFolder
 from steadfleet_activities.drill.witness.journal import Journal
 from steadfleet_activities.drill.witness.keeper import Connect, Keeper
-from steadfleet_activities.drill.witness.passwords import Passwords, ssm_parameter
+from steadfleet_activities.drill.witness.passwords import Passwords, SsmParameters
 from steadfleet_activities.drill.witness.resolving import Names
 from steadfleet_activities.drill.witness.sealing import SealedLedgers
 from steadfleet_activities.drill.witness.spec import LedgerSpec
@@ -46,7 +46,7 @@ def adapter(settings: WitnessSettings, env: Mapping[str, str] | None = None) -> 
     with aws_configured():
         aws = Aws.from_environment(given, slots=settings.worker.max_concurrent_activities)
     clock = WitnessClock()
-    passwords = Passwords(ssm_parameter(aws.ssm), given)
+    passwords = Passwords(SsmParameters(aws.ssm), given)
     try:
         folder = WitnessFolder.taken(settings.folder)
         keepers = {

@@ -2,12 +2,15 @@
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from steadfleet_core.drill.plan import Secret
 from steadfleet_core.errors import RefusedError
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm.client import SSMClient
 
 Parameter = Callable[[str], str]
 
@@ -36,9 +39,9 @@ class Passwords:
             ) from error
 
 
-def ssm_parameter(ssm: Any) -> Parameter:
-    def read(name: str) -> str:
-        answer = ssm.get_parameter(Name=name, WithDecryption=True)
-        return str(answer["Parameter"]["Value"])
+class SsmParameters:
+    def __init__(self, ssm: "SSMClient") -> None:
+        self.ssm = ssm
 
-    return read
+    def __call__(self, name: str) -> str:
+        return self.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
