@@ -5,14 +5,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 from integration.drill.witness.site import Bucket, Site
 
 from steadfleet_activities.drill.witness.folder import WitnessFolder
 from steadfleet_activities.drill.witness.journal import RESERVED_AT_ONCE, Journal
+from steadfleet_activities.drill.witness.passwords import Passwords, SsmParameters
 from steadfleet_activities.drill.witness.sealing import SealedLedgers, line_of
 from steadfleet_core.drill.measuring import LedgerEntry
+from steadfleet_core.drill.plan import Secret
 from steadfleet_core.errors import RefusedError
 from steadfleet_core.model import canonical
 
@@ -167,3 +170,23 @@ def test_a_run_is_never_a_path(tmp_path: Path) -> None:
     runs = {path.parent.parent for path in tmp_path.rglob("declaration.json")}
     assert runs == {tmp_path / "witness" / "runs"}
     assert len(list(tmp_path.rglob("declaration.json"))) == 4
+
+
+class Parameters:
+    """SSM as far as passwords need it."""
+
+    def get_parameter(self, *, Name: str, WithDecryption: bool) -> dict[str, dict[str, str]]:  # noqa: N803
+        if Name != "/drills/orders" or not WithDecryption:
+            raise ClientError({"Error": {"Code": "ParameterNotFound"}}, "GetParameter")
+        return {"Parameter": {"Value": "opensesame"}}
+
+
+def test_a_password_is_read_where_it_lies_when_it_is_needed() -> None:
+    passwords = Passwords(SsmParameters(Parameters()), {"ORDERS": "from here"})  # type: ignore[arg-type]
+
+    assert passwords.read(Secret(environment="ORDERS")) == "from here"
+    assert passwords.read(Secret(parameter="/drills/orders")) == "opensesame"
+    with pytest.raises(
+        RefusedError, match=r"cannot read the SSM parameter /drills/users: .*ParameterNotFound"
+    ):
+        passwords.read(Secret(parameter="/drills/users"))
