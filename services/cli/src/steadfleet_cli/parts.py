@@ -23,6 +23,8 @@ BUCKETS = ("steadfleet-plans", "steadfleet-attestations")
 WORKERS = {
     "worker": "steadfleet-patch-campaign",
     "builder": "steadfleet-image-build",
+    "driller": "steadfleet-dr-drill",
+    "witness": "steadfleet-witness",
     "signer": "steadfleet-signer",
     "janitor": "steadfleet-janitor",
 }
@@ -40,12 +42,13 @@ _FOREIGN = ("TEMPORAL_", "AWS_")
 class Addresses:
     """The ports of the stack, all on loopback, and the network of the local cloud's machines.
 
-    `health` and `metrics` are the first worker's; each other worker has the next.
+    `resolver` answers the names of the local cloud's zones. `health` and `metrics` are the first worker's; each other worker has the next.
     """
 
     engine: int = 7233
     ui: int = 8233
     cloud: int = 4566
+    resolver: int = 4553
     health: int = 8081
     metrics: int = 9464
     network: str = "127.77.0.0/16"
@@ -134,12 +137,13 @@ def _engine(addresses: Addresses, folder: Path) -> Part:
 def _cloud(addresses: Addresses, folder: Path) -> Part:
     argv = [str(BINARIES / "local-cloud"), "serve", "--port", str(addresses.cloud)]
     argv += ["--network", addresses.network, "--machines", addresses.machines]
+    argv += ["--resolver-port", str(addresses.resolver)]
     argv += ["--region", REGION, "--region", OTHER_REGION, "--state", str(folder / "local-cloud")]
     return Part(
         name="cloud",
         argv=tuple(argv),
         env=own_environment(),
-        ports={"cloud": addresses.cloud},
+        ports={"cloud": addresses.cloud, "resolver": addresses.resolver},
         problem=lambda: _cloud_problem(addresses),
     )
 
@@ -152,6 +156,9 @@ def _worker(addresses: Addresses, folder: Path, number: int, name: str) -> Part:
         "STEADFLEET_BUCKET": BUCKETS[0],
         "STEADFLEET_ATTESTATIONS_BUCKET": BUCKETS[1],
         "STEADFLEET_REGIONS": f"{REGION},{OTHER_REGION}",
+        "STEADFLEET_RESOLVER": f"{LOOPBACK}:{addresses.resolver}",
+        "STEADFLEET_WITNESS_FOLDER": str(folder / "witness"),
+        "STEADFLEET_DRILL_FOLDER": str(folder / "drills"),
         "STEADFLEET_HEALTH_ADDRESS": f"{LOOPBACK}:{health}",
         "STEADFLEET_METRICS_ADDRESS": f"{LOOPBACK}:{metrics}",
         "STEADFLEET_GRACEFUL_SHUTDOWN_TIME": "5s",

@@ -40,6 +40,7 @@ _HELP = {
     "engine": "Port of the engine.",
     "ui": "Port of the engine's web UI.",
     "cloud": "Port of the local cloud.",
+    "resolver": "Port of the DNS resolver that knows the local cloud's names.",
     "health": "First port of the workers' /healthz and /readyz; each worker has the next.",
     "metrics": "First port of the workers' /metrics; each worker has the next.",
     "network": "Network of the local cloud's machines, a /16 of 127.0.0.0/8, or auto.",

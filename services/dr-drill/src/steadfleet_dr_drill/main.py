@@ -1,0 +1,62 @@
+"""The worker that rehearses disaster recovery: here, and only here, workflows meet adapters.
+
+It may make what a drill needs, and delete nothing: the janitor tears down.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from steadfleet_activities.configuring import aws_configured
+from steadfleet_activities.drill.aws.clients import Regions
+from steadfleet_activities.drill.aws.parameters import parameters_of
+from steadfleet_activities.drill.drills import PlatformDrills
+from steadfleet_activities.drill.postgres.stores import PostgresStores
+from steadfleet_activities.drill.secrets import Secrets
+from steadfleet_activities.fleet.reservation import TemporalReservations
+from steadfleet_activities.image.attesting.verifier import ImageVerifier
+from steadfleet_activities.image.clients import AwsRegions
+from steadfleet_activities.janitor.leases import TemporalLeases
+from steadfleet_core.drill.order import QUEUE
+from steadfleet_dr_drill.settings import Settings
+from steadfleet_durable import register, run_service, serve
+from steadfleet_workflows.drill import DrDrill
+from steadfleet_workflows.drill_inspection import DrillPreflight
+from steadfleet_workflows.fleet import FleetReservation
+
+NAME = QUEUE
+WORKFLOWS = (DrDrill, DrillPreflight, FleetReservation)
+
+
+def main() -> NoReturn:
+    """Work until SIGTERM; every setting comes from the environment."""
+    run_service(work())
+
+
+async def work() -> None:
+    settings = Settings.from_env()
+    await serve(
+        NAME,
+        task_queue=NAME,
+        workflows=WORKFLOWS,
+        activities=[method for adapter in adapters(settings) for method in register(adapter)],
+        settings=settings.worker,
+    )
+
+
+def adapters(settings: Settings, env: Mapping[str, str] | None = None) -> tuple[Any, ...]:
+    """Build what stands behind the ports; raises `WorkerConfigError` where a setting cannot be right."""
+    given = os.environ if env is None else env
+    slots = settings.worker.max_concurrent_activities
+    with aws_configured():
+        regions = Regions.from_environment(given, slots=slots)
+        secrets = Secrets(given, parameters_of(regions))
+        images = AwsRegions.from_environment(given, slots=slots)
+        drills = PlatformDrills.from_environment(
+            given,
+            slots=slots,
+            verifier=ImageVerifier.from_environment(images, given),
+            stores={"postgres": PostgresStores.from_environment(secrets, given)},
+        )
+    leases = TemporalLeases(region=images.home, term=settings.lease_term)
+    return drills, TemporalReservations(), leases
