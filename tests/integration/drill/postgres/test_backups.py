@@ -12,6 +12,7 @@ from integration.drill.postgres.sources import PASSWORD, SourceServer, words_of
 
 from steadfleet_activities.drill.postgres.backups import BackupError, MissingWalError
 from steadfleet_activities.drill.postgres.folders import run_folder
+from steadfleet_activities.drill.postgres.integrity import DamagedError
 from steadfleet_activities.drill.postgres.stores import PostgresStores
 from steadfleet_core.drill.plan import RecoveryPoint
 from steadfleet_core.errors import NotBuiltError, RefusedError
@@ -142,6 +143,21 @@ async def test_a_damaged_base_backup_is_refused(
     drill = await prepared(stores, store)
 
     with pytest.raises(BackupError, match=r"is not what its manifest says.*checksum mismatch"):
+        await stores.restore(store, request(drill), silent)
+
+
+async def test_damage_that_no_manifest_could_tell_is_found_by_reading(
+    source: SourceServer, backup: Path, stores: PostgresStores
+) -> None:
+    base = unpacked(backup)
+    (base / "backup_manifest").unlink(missing_ok=True)
+    (backup / "backup_manifest").unlink()
+    ((path,),) = source.ask("SELECT pg_relation_filepath('pg_ts_config_map')", "orders")
+    flip(base / path, 5000)
+    store = source.store(backup)
+    drill = await prepared(stores, store)
+
+    with pytest.raises(DamagedError, match=r"pg_ts_config_map of database orders cannot be read"):
         await stores.restore(store, request(drill), silent)
 
 

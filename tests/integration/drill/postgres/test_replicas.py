@@ -1,5 +1,6 @@
 """A live copy of a running source, promoted."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -10,7 +11,7 @@ from integration.drill.postgres.sources import PASSWORD, SourceServer, binaries,
 
 from steadfleet_activities.drill.postgres.folders import run_folder
 from steadfleet_activities.drill.postgres.programs import Programs
-from steadfleet_activities.drill.postgres.server import Server
+from steadfleet_activities.drill.postgres.server import NotReadyError, Server
 from steadfleet_activities.drill.postgres.stores import ElsewhereError, PostgresStores
 from steadfleet_core.drill.plan import Strategy
 from steadfleet_core.drill.steps import StepKind
@@ -61,6 +62,12 @@ async def test_a_copy_that_had_lost_its_source_lacks_the_later_commits_and_tells
     await stores.replicate(store, request(drill, REPLICATE), silent)
     orders = run_folder(tmp_path / "drills", drill.run) / "orders"
     server = Server(orders, Programs(binaries()), "127.0.0.1", "app")
+    await server.ask("SELECT pg_wal_replay_pause()")
+    source.write("received")
+    hasty = store.model_copy(update={"restore_time_limit": timedelta(seconds=1)})
+    with pytest.raises(NotReadyError, match="not caught up"):  # it does not pretend
+        await stores.replicate(hasty, request(drill, REPLICATE), silent)
+    await server.ask("SELECT pg_wal_replay_resume()")
     async with server.connect() as connection:
         await connection.execute("ALTER SYSTEM SET primary_conninfo = ''")
     await server.ask("SELECT pg_reload_conf()")
@@ -71,7 +78,7 @@ async def test_a_copy_that_had_lost_its_source_lacks_the_later_commits_and_tells
     facts = await stores.restore(store, request(drill), silent)
 
     words = words_of(int(facts["port"]))
-    assert "heard" in words
+    assert {"heard", "received"} <= set(words)
     assert "unheard" not in words
     assert facts["last_commit"] < before.isoformat()
 

@@ -1,7 +1,8 @@
 """Whether a copy can be read, all of it: that a server answers proves little."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -45,6 +46,18 @@ class _Count:
     read: int = 0
     invalid: list[str] = field(default_factory=list)
     collations: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def damage_told() -> Iterator[None]:
+    """Tell damage of the catalogs, too, for what it is: no retry mends it."""
+    try:
+        yield
+    except (psycopg.errors.DataCorrupted, psycopg.errors.IndexCorrupted) as error:
+        raise DamagedError(
+            f"the copy is damaged: {str(error).strip()}; look whether the source can read it, and take a "
+            "new base backup"
+        ) from error
 
 
 async def read_all(server: Server, say: Say, limit: timedelta = READ_TIME) -> Facts:

@@ -20,7 +20,7 @@ from steadfleet_activities.drill.postgres.inspecting import (
     inspect_host,
     inspect_source,
 )
-from steadfleet_activities.drill.postgres.integrity import read_all, write_probe
+from steadfleet_activities.drill.postgres.integrity import damage_told, read_all, write_probe
 from steadfleet_activities.drill.postgres.points import point_of
 from steadfleet_activities.drill.postgres.programs import Programs
 from steadfleet_activities.drill.postgres.replicating import Source, promote, replicate
@@ -117,8 +117,9 @@ class PostgresStores(StoreDriver):
                 if live
                 else self._restore(server, postgres, request, say)
             )
-            await write_probe(server)
-            facts |= await read_all(server, say)
+            with damage_told():
+                await write_probe(server)
+                facts |= await read_all(server, say)
             server.programs.write(server.folder / "done.json", _Done(facts=facts).model_dump_json())
             return facts | self._facts(server)
 
