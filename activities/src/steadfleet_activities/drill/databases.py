@@ -67,10 +67,6 @@ class Databases:
         applied = "SELECT pg_last_wal_receive_lsn() <= pg_last_wal_replay_lsn()"
         await self._until(login, limit, applied, "it has not applied all that it received")
 
-    async def takes_writes(self, login: Login) -> bool:
-        """Look once; raises `psycopg.OperationalError` or `UnresolvedError` where it does not answer."""
-        return await self.first_value(login, "SELECT NOT pg_is_in_recovery()") == "t"
-
     async def first_value(self, login: Login, query: str) -> str | None:
         """Return the first value of the first row as PostgreSQL writes it; None without a row, or of NULL."""
         found: list[_Row] = []

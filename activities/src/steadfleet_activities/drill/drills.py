@@ -27,6 +27,7 @@ from steadfleet_activities.drill.drivers import (
 )
 from steadfleet_activities.drill.inspecting import inspected_secrets
 from steadfleet_activities.drill.placeholders import filled, refuse_unknown
+from steadfleet_activities.drill.postgres.stores import PostgresStores
 from steadfleet_activities.drill.reports import DrillReports
 from steadfleet_activities.drill.resolving import Resolving, UnresolvedError
 from steadfleet_activities.drill.secrets import Secrets
@@ -96,7 +97,8 @@ class PlatformDrills(Drills):
         STEADFLEET_BUCKET; STEADFLEET_RESOLVER, a DNS resolver (`host:port`) that knows the drill's names;
         STEADFLEET_DRILL_VPC, a VPC that was prepared for drills in the recovery region;
         STEADFLEET_DRILL_CALLERS, the addresses (CIDR) from which worker and witness come, if not from
-        inside that VPC; STEADFLEET_DRILL_INSTANCE_PROFILE, with which SSM reaches the machines.
+        inside that VPC; STEADFLEET_DRILL_INSTANCE_PROFILE, with which SSM reaches the machines; what
+        `PostgresStores` reads.
         """
         given = os.environ if env is None else env
         regions = Regions.from_environment(given, slots=slots)
@@ -105,7 +107,11 @@ class PlatformDrills(Drills):
         network = AwsNetworks.from_environment(regions, given)
         groups = GroupServices(regions, network, DrillImages(verifier), given.get(PROFILE, ""))
         return cls(
-            {"rds": RdsStores(regions, Databases(resolving), secrets), **(stores or {})},
+            {
+                "rds": RdsStores(regions, Databases(resolving), secrets),
+                "postgres": PostgresStores.from_environment(secrets, given),
+                **(stores or {}),
+            },
             {"group": groups, **(services or {})},
             {"rds": network, "group": network, **(networks or {})},
             secrets=secrets,

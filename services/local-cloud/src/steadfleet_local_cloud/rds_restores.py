@@ -89,7 +89,8 @@ class RdsRestores:
             raise DBInstanceAlreadyExists
         backend._validate_db_identifier(name)  # noqa: SLF001 - as moto does for others
         refuse_order(self._context, backend, {"engine": source.engine, "port": db_kwargs.get("port")})
-        replica = original(backend, db_kwargs)
+        # first, for moto looks for the subnet group in the region that the replica has by then
+        replica = original(backend, {"backend": backend, **db_kwargs})
         replica.tags = db_kwargs.get("tags") or []
         replica.created = replica.instance_create_time = datetime.now(UTC).replace(tzinfo=None)
         replica.availability_zone = db_kwargs.get("availability_zone") or f"{backend.region_name}a"

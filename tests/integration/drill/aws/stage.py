@@ -114,10 +114,19 @@ class Stage:
         """Wait until the source can be restored as it was then."""
 
         def latest() -> datetime:
-            found = self.home.rds.describe_db_instance_automated_backups(DBInstanceIdentifier="orders")
-            return found["DBInstanceAutomatedBackups"][0]["RestoreWindow"]["LatestTime"]
+            found = self.home.rds.describe_db_instances(DBInstanceIdentifier="orders")
+            return found["DBInstances"][0]["LatestRestorableTime"]
 
         until(latest, lambda seen: seen >= at, seconds=60)
+
+    def until_healthy(self, target_group: str, count: int) -> None:
+        """Wait until the load balancer carries requests to so many machines: to the witness, that is."""
+
+        def states() -> list[str]:
+            found = self.recovery.elbv2.describe_target_health(TargetGroupArn=target_group)
+            return [one["TargetHealth"]["State"] for one in found["TargetHealthDescriptions"]]
+
+        until(states, lambda seen: seen == ["healthy"] * count, seconds=60)
 
     def plan(self, strategy: str = "backup-restore", **spec: Any) -> DrillPlan:
         said: dict[str, Any] = {

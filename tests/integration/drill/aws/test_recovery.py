@@ -42,6 +42,7 @@ async def test_a_backup_is_recovered_with_its_services_and_found_by_name(stage: 
     assert drill.production == (stage.source,)
     assert PASSWORD not in str(made) + drill.model_dump_json()
 
+    stage.until_healthy(made["provision web"]["target_group"], 2)
     results = await stage.validate(drill, made)
     failed = {name for name, one in results.items() if not one.passed}
     assert failed == {"fails", "lost", "writes", "wrong"}, results
@@ -86,14 +87,13 @@ async def test_a_time_between_backups_is_restored_where_the_log_is(stage: Stage)
     assert stage.sql(f"{restored['host']}:{restored['port']}", "SELECT n FROM moment") == [(1,)]
 
 
-async def test_a_wrong_password_is_a_reason_and_not_a_wait(stage: Stage) -> None:
-    drill = await stage.prepare(stage.plan(services=[]), "run-whole")
+async def test_a_wrong_password_is_a_reason_and_not_a_wait(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drill = await stage.prepare(stage.plan(services=[]), "run-locked")
     made = await stage.recover(drill, {StepKind.ISOLATE})
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        pytest.raises(ApplicationError, match="password authentication failed") as refused,
-    ):
-        patch.setitem(stage.env, "ORDERS_PASSWORD", "another-password")
+    monkeypatch.setitem(stage.env, "ORDERS_PASSWORD", "another-password")
+    with pytest.raises(ApplicationError, match="password authentication failed") as refused:
         await stage.recover(drill, {StepKind.RESTORE}, made)
     assert refused.value.non_retryable
 

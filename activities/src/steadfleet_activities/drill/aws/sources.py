@@ -70,17 +70,32 @@ def backups(aws: DrillAws, source: str) -> list[Backup]:
 
 def window(aws: DrillAws, source: "DBInstanceTypeDef", source_region: str) -> Window | None:
     """Find what can be restored to any time in this region: the source's own backups, or their replicas."""
+    if aws.region == source_region and "LatestRestorableTime" in source:
+        return _own_window(aws, source)
     answer = aws.rds.describe_db_instance_automated_backups(
         DBInstanceIdentifier=source["DBInstanceIdentifier"]
     )
-    here = aws.region == source_region
     for one in answer["DBInstanceAutomatedBackups"]:
         spans = one.get("RestoreWindow", {})
-        if one.get("Region", source_region) == source_region and {"EarliestTime", "LatestTime"} <= set(spans):
-            arn = "" if here else one.get("DBInstanceAutomatedBackupsArn", "")
+        replicated = one.get("Region") == source_region and "DBInstanceAutomatedBackupsArn" in one
+        if replicated and {"EarliestTime", "LatestTime"} <= set(spans):
             earliest, latest = spans["EarliestTime"], spans["LatestTime"]
-            return Window(earliest.astimezone(UTC), latest.astimezone(UTC), arn)
+            return Window(
+                earliest.astimezone(UTC), latest.astimezone(UTC), one["DBInstanceAutomatedBackupsArn"]
+            )
     return None
+
+
+def _own_window(aws: DrillAws, source: "DBInstanceTypeDef") -> Window | None:
+    """Begin with the oldest automated snapshot: the log is replayed onto one of them."""
+    answers = aws.rds.get_paginator("describe_db_snapshots").paginate(
+        DBInstanceIdentifier=source["DBInstanceIdentifier"], SnapshotType="automated"
+    )
+    found = [one for answer in answers for one in answer["DBSnapshots"] if _usable(one)]
+    if not found:
+        return None
+    earliest = min(one["SnapshotCreateTime"] for one in found)
+    return Window(earliest.astimezone(UTC), source["LatestRestorableTime"].astimezone(UTC))
 
 
 def tagged(described: Any) -> dict[str, str]:
