@@ -21,6 +21,9 @@ _STEPS = ["unpacking the base backup", "verifying the base backup", "replaying W
 _WORKER = Path(__file__).with_name("worker.py")
 
 
+pytestmark = pytest.mark.slow
+
+
 class DiedError(Exception):
     """What stands for the end of a worker."""
 
