@@ -202,7 +202,7 @@ def _moment(text: str, option: str) -> datetime:
         raise click.UsageError(wrong) from error
     if moment.tzinfo is None:
         raise click.UsageError(wrong)
-    return moment
+    return moment.replace(microsecond=0)  # times of a schedule are whole
 
 
 @click.command()

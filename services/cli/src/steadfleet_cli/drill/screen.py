@@ -85,7 +85,7 @@ def standing_screen(standing: Standing, note: str = "", now: datetime | None = N
     title = Text.assemble(
         f"drill {status.plan}  ",
         (str(status.state), _STYLES.get(status.state, "bold cyan")),
-        f"  {words(now - status.started_at)}  ",
+        f"  {words((standing.execution.ended_at or now) - status.started_at)}  ",
         (f"{status.mode} · {status.strategy} · {status.region}", "dim"),
     )
     parts: list[RenderableType] = [title]
