@@ -8,18 +8,23 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+import steadfleet_dr_drill.main as dr_drill
 import steadfleet_image_build.main as image_build
 import steadfleet_janitor.main as janitor
 import steadfleet_patch_campaign.main as patch_campaign
 import steadfleet_ports
 import steadfleet_signer.main as signer
 import steadfleet_workflows
+from steadfleet_activities.drill.witness.witness import IndependentWitness
 from steadfleet_activities.image.attesting.signer import MeasuringSigner
 from steadfleet_cli import engine
+from steadfleet_dr_drill import witness_main
+from steadfleet_dr_drill.settings import Settings as DrillSettings
 from steadfleet_durable import register
 from steadfleet_image_build.settings import Settings as ImageSettings
 from steadfleet_janitor.settings import Settings as JanitorSettings
 from steadfleet_patch_campaign.settings import Settings as CampaignSettings
+from steadfleet_workflows.fleet import FleetReservation
 
 LOCAL = {
     "AWS_REGION": "eu-west-1",
@@ -51,28 +56,31 @@ def _name(method: Callable[..., Any]) -> str:
     return str(getattr(method, "__temporal_activity_definition").name)
 
 
-def test_every_workflow_is_offered_by_one_worker() -> None:
-    offered = [*patch_campaign.WORKFLOWS, *image_build.WORKFLOWS, *janitor.WORKFLOWS]
+def test_every_workflow_is_offered_by_one_worker_and_the_fleets_own_by_all_that_hold_fleets() -> None:
+    workers = (patch_campaign, image_build, dr_drill, janitor)
+    offered = [one for worker in workers for one in worker.WORKFLOWS]
     defined = {one for one in classes(steadfleet_workflows) if hasattr(one, "__temporal_workflow_definition")}
 
-    assert Counter(offered) == Counter(defined)
+    assert Counter(offered) == Counter([*defined, FleetReservation])
 
 
 def test_every_activity_of_every_port_is_offered() -> None:
     adapters = (
         *patch_campaign.adapters(CampaignSettings.from_env({}), LOCAL),
         *image_build.adapters(ImageSettings.from_env({}), LOCAL),
+        *dr_drill.adapters(DrillSettings.from_env({}), LOCAL),
         janitor.adapter(JanitorSettings.from_env({}), LOCAL),
     )
     offered = {_name(activity) for adapter in adapters for activity in register(adapter)}
     promised = {name for port in classes(steadfleet_ports) for name in activities(port)}
 
     assert promised
-    assert offered | activities(MeasuringSigner) == promised
+    assert offered | activities(MeasuringSigner) | activities(IndependentWitness) == promised
 
 
 def test_the_task_queues_are_those_that_the_command_line_knows() -> None:
-    known = (engine.CAMPAIGNS, engine.IMAGES, engine.JANITOR, engine.SIGNER)
-    named = (patch_campaign.NAME, image_build.NAME, janitor.NAME, signer.NAME)
+    known = (engine.CAMPAIGNS, engine.IMAGES, engine.DRILLS, engine.WITNESS, engine.JANITOR, engine.SIGNER)
+    workers = (patch_campaign, image_build, dr_drill, witness_main, janitor, signer)
+    named = [worker.NAME for worker in workers]
 
-    assert [service.task_queue for service in known] == list(named)
+    assert [service.task_queue for service in known] == named

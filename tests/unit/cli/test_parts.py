@@ -100,4 +100,4 @@ def test_everything_listens_on_loopback_only(tmp_path: Path) -> None:
     assert "127.77.0.0/16" in cloud.argv
     assert worker.env["STEADFLEET_HEALTH_ADDRESS"] == "127.0.0.1:8081"
     assert worker.env["STEADFLEET_METRICS_ADDRESS"] == "127.0.0.1:9464"
-    assert [other.ports["health"] for other in others] == [8082, 8083, 8084]
+    assert [other.ports["health"] for other in others] == [8082, 8083, 8084, 8085, 8086]
