@@ -59,12 +59,14 @@ async def serve(
     workflows: Sequence[type] = (),
     activities: Sequence[Callable[..., Any]] = (),
     settings: WorkerSettings | None = None,
+    beside: Callable[[Client], Coroutine[Any, Any, None]] | None = None,
 ) -> None:
     """
     Work on the task queue until SIGTERM or SIGINT, then finish gracefully.
 
     Running activities have the graceful shutdown time to end; then they are cancelled, and taken
-    up by another worker. A second signal leaves at once.
+    up by another worker. A second signal leaves at once. `beside` runs meanwhile, and is cancelled
+    at the end; it must not raise.
     """
     settings = settings or WorkerSettings.from_env()
     identity = f"{name}/{uuid.uuid4().hex[:8]}@{socket.gethostname()}"
@@ -78,7 +80,10 @@ async def serve(
             worker = build_worker(
                 client, task_queue=task_queue, workflows=workflows, activities=activities, settings=settings
             )
+            chore = asyncio.create_task(beside(client)) if beside else None
             await _work(worker, stop, readiness, client)
+            if chore is not None:
+                chore.cancel()
 
 
 def run_service(service: Coroutine[Any, Any, None]) -> NoReturn:

@@ -3,28 +3,38 @@
 It may make what a drill needs, and delete nothing: the janitor tears down.
 """
 
+import asyncio
 import os
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, NoReturn
+
+from temporalio.client import Client
+from temporalio.service import RPCError
 
 from steadfleet_activities.configuring import aws_configured
 from steadfleet_activities.drill.aws.clients import Regions
 from steadfleet_activities.drill.aws.parameters import parameters_of
 from steadfleet_activities.drill.drills import PlatformDrills
+from steadfleet_activities.drill.postgres.folders import drill_folder, remove_abandoned
 from steadfleet_activities.drill.postgres.stores import PostgresStores
 from steadfleet_activities.drill.secrets import Secrets
 from steadfleet_activities.fleet.reservation import TemporalReservations
 from steadfleet_activities.image.attesting.verifier import ImageVerifier
 from steadfleet_activities.image.clients import AwsRegions
 from steadfleet_activities.janitor.leases import TemporalLeases
+from steadfleet_activities.janitor.owners import look_at
 from steadfleet_core.drill.order import QUEUE
 from steadfleet_dr_drill.settings import Settings
-from steadfleet_durable import register, run_service, serve
+from steadfleet_durable import get_logger, register, run_service, serve
+from steadfleet_ports.lease import Owner
 from steadfleet_workflows.drill import DrDrill
 from steadfleet_workflows.drill_inspection import DrillPreflight
 from steadfleet_workflows.fleet import FleetReservation
 
 NAME = QUEUE
+_LOOK_EVERY = timedelta(minutes=1)
+_log = get_logger(__name__)
 WORKFLOWS = (DrDrill, DrillPreflight, FleetReservation)
 
 
@@ -41,7 +51,22 @@ async def work() -> None:
         workflows=WORKFLOWS,
         activities=[method for adapter in adapters(settings) for method in register(adapter)],
         settings=settings.worker,
+        beside=forget_the_dead,
     )
+
+
+async def forget_the_dead(client: Client) -> None:
+    """Take away, now and then, what drills that were terminated left on this host: no janitor reaches it."""
+
+    async def closed(owner: Owner) -> bool:
+        return not (await look_at(client, owner)).open
+
+    while True:
+        try:
+            await remove_abandoned(drill_folder(os.environ), closed)
+        except (RPCError, OSError) as error:
+            _log.warning("what closed drills left here was not looked for", problem=str(error))
+        await asyncio.sleep(_LOOK_EVERY.total_seconds())
 
 
 def adapters(settings: Settings, env: Mapping[str, str] | None = None) -> tuple[Any, ...]:
