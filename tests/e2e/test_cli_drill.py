@@ -265,6 +265,7 @@ async def test_what_a_schedule_cannot_mean_is_refused_before_anything(shell: She
     assert listed.out == "no schedules\n"
 
 
+@pytest.mark.slow
 async def test_trigger_and_backfill_start_drills_of_a_paused_schedule(shell: Shell) -> None:
     last = datetime.now(UTC).replace(hour=3, minute=0, second=0, microsecond=0) - timedelta(days=1)
     shell.write(PLAN.replace("30 2", "0 3").replace("Europe/Berlin", "UTC"))
