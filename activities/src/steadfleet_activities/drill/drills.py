@@ -108,7 +108,7 @@ class PlatformDrills(Drills):
         groups = GroupServices(regions, network, DrillImages(verifier), given.get(PROFILE, ""))
         return cls(
             {
-                "rds": RdsStores(regions, Databases(resolving), secrets),
+                "rds": RdsStores(regions, network, Databases(resolving), secrets),
                 "postgres": PostgresStores.from_environment(secrets, given),
                 **(stores or {}),
             },

@@ -1,6 +1,7 @@
 """A home region with a database that serves, a recovery region with an image, and a driver for both."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,37 @@ class Stage:
             return found["DBInstances"][0]["LatestRestorableTime"]
 
         until(latest, lambda seen: seen >= at, seconds=60)
+
+    @contextmanager
+    def standing_replica(self) -> Iterator[str]:
+        """Let production keep a replica in the recovery region, in a VPC of its own, which is given."""
+        aws, source = self.recovery, self.home.rds.describe_db_instances(DBInstanceIdentifier="orders")
+        vpc = aws.ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+        subnets = [
+            aws.ec2.create_subnet(
+                VpcId=vpc, CidrBlock=f"10.9.{number}.0/24", AvailabilityZone=f"{RECOVERY}{zone}"
+            )["Subnet"]["SubnetId"]
+            for number, zone in enumerate("ab")
+        ]
+        aws.rds.create_db_subnet_group(
+            DBSubnetGroupName="standing", DBSubnetGroupDescription="production's", SubnetIds=subnets
+        )
+        aws.rds.create_db_instance_read_replica(
+            DBInstanceIdentifier="standing",
+            SourceDBInstanceIdentifier=source["DBInstances"][0]["DBInstanceArn"],
+            DBSubnetGroupName="standing",
+        )
+        until(lambda: self.status(aws, "standing"), lambda status: status == "available", seconds=60)
+        try:
+            yield vpc
+        finally:
+            aws.rds.delete_db_instance(DBInstanceIdentifier="standing", SkipFinalSnapshot=True)
+            until(lambda: self._names(aws), lambda names: "standing" not in names, seconds=60)
+            aws.rds.delete_db_subnet_group(DBSubnetGroupName="standing")
+
+    @staticmethod
+    def _names(aws: DrillAws) -> list[str]:
+        return [one["DBInstanceIdentifier"] for one in aws.rds.describe_db_instances()["DBInstances"]]
 
     def until_healthy(self, target_group: str, count: int) -> None:
         """Wait until the load balancer carries requests to so many machines: to the witness, that is."""

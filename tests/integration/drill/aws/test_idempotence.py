@@ -13,6 +13,8 @@ from steadfleet_activities.drill.aws.copies import Copy
 from steadfleet_activities.drill.aws.names import tags_of
 from steadfleet_core.drill.steps import StepKind
 
+pytestmark = pytest.mark.slow
+
 _BACKUP = [
     "CreateSecurityGroup",
     "CreateDBSubnetGroup",

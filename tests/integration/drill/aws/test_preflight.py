@@ -90,6 +90,7 @@ async def test_a_sound_plan_is_looked_at_and_nothing_is_made(stage: Stage) -> No
     assert stage.cloud.inventory() == before
 
 
+@pytest.mark.slow
 async def test_things_of_the_same_run_are_found_before_they_are_in_the_way(stage: Stage) -> None:
     drill = await stage.prepare(stage.plan(), "run-twice")
     await stage.recover(drill)
@@ -113,6 +114,17 @@ async def test_a_backup_older_than_the_rpo_and_a_missing_replica_are_told(stage:
     live = await stage.prepare(stage.plan("pilot-light"), "run-old")
     told = await stage.inspect(live)
     assert any(f"no standing replica in {RECOVERY}" in one.what for one in told.findings)
+
+
+@pytest.mark.slow
+async def test_a_standing_replica_in_another_network_is_in_the_drills_way(stage: Stage) -> None:
+    with stage.standing_replica() as vpc:
+        drill = await stage.prepare(stage.plan("pilot-light"), "run-beside")
+        found = await stage.inspect(drill)
+    blocking = [one for one in found.blocking if one.predicts == "replicate orders"]
+    assert len(blocking) == len(found.blocking) == 1, found.findings
+    assert vpc in blocking[0].what
+    assert not any("no standing replica" in one.what for one in found.findings)
 
 
 @contextmanager

@@ -58,6 +58,7 @@ async def test_a_backup_is_recovered_with_its_services_and_found_by_name(stage: 
     assert "127.0.0.1:1, which it should" in blind.problem
 
 
+@pytest.mark.slow
 async def test_live_data_follows_the_source_until_it_is_promoted(stage: Stage) -> None:
     drill = await stage.prepare(stage.plan("pilot-light", services=[]), "run-live")
     made = await stage.recover(drill, {StepKind.ISOLATE, StepKind.REPLICATE})
@@ -73,6 +74,7 @@ async def test_live_data_follows_the_source_until_it_is_promoted(stage: Stage) -
         stage.sql(stage.source, "DROP TABLE late")
 
 
+@pytest.mark.slow
 async def test_a_time_between_backups_is_restored_where_the_log_is(stage: Stage) -> None:
     stage.sql(stage.source, "CREATE TABLE moment AS SELECT 1 AS n")
     at = datetime.now(UTC)

@@ -12,11 +12,12 @@ from steadfleet_activities.drill.aws.clients import DrillAws, Regions
 from steadfleet_activities.drill.aws.ensuring import ensured
 from steadfleet_activities.drill.aws.looking import Look
 from steadfleet_activities.drill.aws.names import named, tags_of
+from steadfleet_activities.drill.aws.subnet_groups import ensured_subnet_group
 from steadfleet_activities.drill.aws.zones import ensured_zone
 from steadfleet_activities.drill.drivers import Facts, Inspected, NetworkDriver, Say
 from steadfleet_activities.fleet import tags
 from steadfleet_activities.fleet.errors import code_of
-from steadfleet_activities.image.amis import filters_of, specifications, written_tags
+from steadfleet_activities.image.amis import filters_of, specifications
 from steadfleet_core.drill.order import Drill
 from steadfleet_core.drill.steps import StepKind
 from steadfleet_core.errors import RefusedError
@@ -105,7 +106,7 @@ class AwsNetworks(NetworkDriver):
             "hosted_zone": ensured_zone(aws, drill, vpc["VpcId"]),
         }
         if any(store.type == "rds" for store in drill.plan.spec.stores):
-            facts["subnet_group"] = _subnet_group(aws, drill, [one["SubnetId"] for one in subnets])
+            facts["subnet_group"] = ensured_subnet_group(aws, drill, [one["SubnetId"] for one in subnets])
         return facts
 
     def _own_vpc(self, aws: DrillAws, run: str, given: Mapping[str, str]) -> "VpcTypeDef":
@@ -257,29 +258,6 @@ def _security_group(aws: DrillAws, drill: Drill, vpc: "VpcTypeDef") -> str:
         )
 
     return ensured("the security group", look, create)
-
-
-def _subnet_group(aws: DrillAws, drill: Drill, subnets: Sequence[str]) -> str:
-    name = named(drill.run)
-
-    def look() -> str | None:
-        try:
-            answer = aws.rds.describe_db_subnet_groups(DBSubnetGroupName=name)
-        except ClientError as error:
-            if code_of(error) != "DBSubnetGroupNotFoundFault":
-                raise
-            return None
-        return answer["DBSubnetGroups"][0]["DBSubnetGroupName"]
-
-    def create() -> None:
-        aws.once.rds.create_db_subnet_group(
-            DBSubnetGroupName=name,
-            DBSubnetGroupDescription=f"The network of a drill of {drill.plan.name}",
-            SubnetIds=list(subnets),
-            Tags=written_tags(tags_of(drill)),
-        )
-
-    return ensured("the DB subnet group", look, create)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from steadfleet_activities.drill.aws import sources
 from steadfleet_activities.drill.aws.clients import Regions
 from steadfleet_activities.drill.aws.looking import Look
+from steadfleet_activities.drill.aws.networks import AwsNetworks
 from steadfleet_activities.drill.drivers import Inspected
 from steadfleet_activities.fleet import tags
 from steadfleet_core.drill.plan import RdsStore, Strategy, utc
@@ -20,8 +21,11 @@ _QUOTAS = {
 class StorePreflight:
     """Looks at one store. Blocks."""
 
-    def __init__(self, regions: Regions, store: RdsStore, inspection: DrillInspection) -> None:
+    def __init__(
+        self, regions: Regions, networks: AwsNetworks, store: RdsStore, inspection: DrillInspection
+    ) -> None:
         self._store = store
+        self._networks = networks
         self._drill = inspection.drill
         self._now = inspection.at
         self._resolved = inspection.drill.store(store.name)
@@ -67,11 +71,26 @@ class StorePreflight:
         ours = f":{self._aws.region}:"
         names = source.get("ReadReplicaDBInstanceIdentifiers", []) if source else []
         here = [name for name in names if ours in name or self._aws.region == self._home.region]
+        for name in here:
+            self._one_network(name)
         if not here:
             self._look.say(
                 f"{self._store.id} has no standing replica in {self._aws.region}: the drill makes one before "
                 "its clock starts, and in a disaster there would be none",
                 advice="keep a read replica in the recovery region, or choose backup-restore",
+            )
+
+    def _one_network(self, replica: str) -> None:
+        """Look whether the drill's replica may stand beside it: RDS wants those of one region in one VPC."""
+        found = sources.instance(self._aws, replica)
+        stands_in = found.get("DBSubnetGroup", {}).get("VpcId") if found else None
+        ground = self._networks.ground(self._aws).vpc
+        if stands_in and (ground is None or ground["VpcId"] != stands_in):
+            self._look.say(
+                f"the standing replica {replica.rpartition(':')[2]} is in {stands_in}, and the drill is not: "
+                "RDS makes no second replica of the same source in another VPC of the region",
+                blocks=True,
+                advice="recover by backup-restore, or let the drill use that VPC",
             )
 
     def _backup(self) -> None:

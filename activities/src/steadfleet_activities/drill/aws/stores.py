@@ -6,6 +6,7 @@ from steadfleet_activities.drill.aws import sources
 from steadfleet_activities.drill.aws.clients import Regions
 from steadfleet_activities.drill.aws.copies import Copy, facts_of
 from steadfleet_activities.drill.aws.names import DATABASE, named
+from steadfleet_activities.drill.aws.networks import AwsNetworks
 from steadfleet_activities.drill.aws.points import Point, Points
 from steadfleet_activities.drill.aws.store_preflight import StorePreflight
 from steadfleet_activities.drill.databases import Databases, Login
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
 class RdsStores(StoreDriver):
     """Restores snapshots and points in time; replicates, and promotes the replica."""
 
-    def __init__(self, regions: Regions, databases: Databases, secrets: Secrets) -> None:
+    def __init__(
+        self, regions: Regions, networks: AwsNetworks, databases: Databases, secrets: Secrets
+    ) -> None:
         self._regions = regions
+        self._networks = networks
         self._databases = databases
         self._secrets = secrets
 
@@ -34,7 +38,7 @@ class RdsStores(StoreDriver):
         return await unbroken(self._resolve, _rds(store), preparation)
 
     async def inspect(self, store: Store, inspection: DrillInspection) -> Inspected:
-        preflight = StorePreflight(self._regions, _rds(store), inspection)
+        preflight = StorePreflight(self._regions, self._networks, _rds(store), inspection)
         return await unbroken(preflight.look)
 
     async def replicate(self, store: Store, request: StepRequest, say: Say) -> Facts:
