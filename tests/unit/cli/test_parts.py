@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from steadfleet_cli.parts import Addresses, own_environment, port_taken, stack
+from steadfleet_cli.parts import Addresses, Part, make_ledgers_file, own_environment, port_taken, stack
 from steadfleet_cli.trust import key_file, make_trust, policy_file
 from steadfleet_core.contract import read_contract
 from steadfleet_signing import TrustPolicy
@@ -101,3 +101,21 @@ def test_everything_listens_on_loopback_only(tmp_path: Path) -> None:
     assert worker.env["STEADFLEET_HEALTH_ADDRESS"] == "127.0.0.1:8081"
     assert worker.env["STEADFLEET_METRICS_ADDRESS"] == "127.0.0.1:9464"
     assert [other.ports["health"] for other in others] == [8082, 8083, 8084, 8085, 8086]
+
+
+def test_the_witness_follows_a_file_of_the_run_folder_unless_a_person_names_another(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("STEADFLEET_LEDGERS", raising=False)
+    make_ledgers_file(tmp_path)
+    (tmp_path / "ledgers.yaml").write_text("ledgers: [] # mine\n")
+    make_ledgers_file(tmp_path)
+
+    assert _witness(tmp_path).env["STEADFLEET_LEDGERS"] == str(tmp_path / "ledgers.yaml")
+    assert (tmp_path / "ledgers.yaml").read_text() == "ledgers: [] # mine\n"
+    monkeypatch.setenv("STEADFLEET_LEDGERS", "/etc/ledgers.yaml")
+    assert _witness(tmp_path).env["STEADFLEET_LEDGERS"] == "/etc/ledgers.yaml"
+
+
+def _witness(folder: Path) -> Part:
+    return next(part for part in stack(Addresses(), folder) if part.name == "witness")

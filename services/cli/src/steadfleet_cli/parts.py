@@ -42,7 +42,8 @@ _FOREIGN = ("TEMPORAL_", "AWS_")
 class Addresses:
     """The ports of the stack, all on loopback, and the network of the local cloud's machines.
 
-    `resolver` answers the names of the local cloud's zones. `health` and `metrics` are the first worker's; each other worker has the next.
+    `resolver` answers the names of the local cloud's zones. `health` and `metrics` are the first
+    worker's; each other worker has the next.
     """
 
     engine: int = 7233
@@ -151,7 +152,7 @@ def _cloud(addresses: Addresses, folder: Path) -> Part:
 def _worker(addresses: Addresses, folder: Path, number: int, name: str) -> Part:
     health, metrics = addresses.health + number, addresses.metrics + number
     # On one machine nothing is at stake: images need not be signed, unless a person says otherwise.
-    defaults = {"STEADFLEET_ENVIRONMENT": "dev"}
+    defaults = {"STEADFLEET_ENVIRONMENT": "dev", "STEADFLEET_LEDGERS": str(ledgers_file(folder))}
     settings = {
         "STEADFLEET_BUCKET": BUCKETS[0],
         "STEADFLEET_ATTESTATIONS_BUCKET": BUCKETS[1],
@@ -171,6 +172,18 @@ def _worker(addresses: Addresses, folder: Path, number: int, name: str) -> Part:
         ports={"health": health, "metrics": metrics},
         problem=lambda: ask_problem(f"http://{LOOPBACK}:{health}/readyz"),
     )
+
+
+def ledgers_file(folder: Path) -> Path:
+    """Where the witness of this stack reads which ledgers it keeps, unless the caller's environment says."""
+    return folder / "ledgers.yaml"
+
+
+def make_ledgers_file(folder: Path) -> None:
+    """Make it, without a ledger, if it is not there."""
+    file = ledgers_file(folder)
+    if not file.exists():
+        file.write_text("ledgers: []\n")
 
 
 def search_attributes() -> Mapping[str, str]:

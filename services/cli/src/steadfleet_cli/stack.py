@@ -18,7 +18,16 @@ import click
 
 from steadfleet_cli.exits import CommandError, ExitCode
 from steadfleet_cli.output import output_option
-from steadfleet_cli.parts import BINARIES, LOOPBACK, WORKERS, Addresses, Part, port_taken, stack
+from steadfleet_cli.parts import (
+    BINARIES,
+    LOOPBACK,
+    WORKERS,
+    Addresses,
+    Part,
+    make_ledgers_file,
+    port_taken,
+    stack,
+)
 from steadfleet_cli.processes import Process, Processes
 from steadfleet_cli.trust import make_trust
 
@@ -87,6 +96,7 @@ def up(run_dir: Path, *, free_ports: bool, only: tuple[str, ...], output: str, *
         running = {name for name in NAMES if processes.find(name)}
         addresses = _choose(folder, running, given, free_ports=free_ports)
         make_trust(folder)
+        make_ledgers_file(folder)
         parts = [part for part in stack(addresses, folder) if part.name in (only or NAMES)]
         addresses = _start([part for part in parts if part.name not in running], processes, addresses)
         _write(folder, addresses)

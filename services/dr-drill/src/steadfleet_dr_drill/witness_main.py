@@ -4,7 +4,7 @@ Run it where the users of a service are, not where the service is recovered: it 
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NoReturn
 
@@ -14,6 +14,7 @@ from steadfleet_activities.drill.witness.databases import Database
 from steadfleet_activities.drill.witness.folder import WitnessFolder
 from steadfleet_activities.drill.witness.journal import Journal
 from steadfleet_activities.drill.witness.keeper import Connect, Keeper
+from steadfleet_activities.drill.witness.ledgers import Ledgers, LedgerWatch
 from steadfleet_activities.drill.witness.passwords import Passwords, SsmParameters
 from steadfleet_activities.drill.witness.resolving import Names
 from steadfleet_activities.drill.witness.sealing import SealedLedgers
@@ -35,48 +36,63 @@ def main() -> NoReturn:
 
 async def work() -> None:
     settings = WitnessSettings.from_env()
-    witness = adapter(settings)
-    with kept(list(witness.keepers.values())):
+    witness, ledgers = adapter(settings)
+    with kept(settings, ledgers):
         await serve(NAME, task_queue=NAME, activities=register(witness), settings=settings.worker)
 
 
-def adapter(settings: WitnessSettings, env: Mapping[str, str] | None = None) -> IndependentWitness:
-    """Build what stands behind the port; raises `WorkerConfigError` where a setting cannot be right."""
+def adapter(
+    settings: WitnessSettings, env: Mapping[str, str] | None = None
+) -> tuple[IndependentWitness, Ledgers]:
+    """Build what stands behind the port, and the ledgers that it asks: none is kept yet.
+
+    Raises `WorkerConfigError` where a setting cannot be right.
+    """
     given = os.environ if env is None else env
     with aws_configured():
         aws = Aws.from_environment(given, slots=settings.worker.max_concurrent_activities)
     clock = WitnessClock()
     passwords = Passwords(SsmParameters(aws.ssm), given)
-    try:
+    with _refused_by(FOLDER):
         folder = WitnessFolder.taken(settings.folder)
-        keepers = {
-            spec.name: Keeper(spec, Journal(folder.ledger(spec.name)), clock.now, _connect(passwords))
-            for spec in settings.ledgers
-        }
-    except RefusedError as error:
-        raise WorkerConfigError(f"{FOLDER}: {error}") from error
-    return IndependentWitness(
+
+    def keeper(spec: LedgerSpec) -> Keeper:
+        return Keeper(spec, Journal(folder.ledger(spec.name)), clock.now, _connect(passwords))
+
+    ledgers = Ledgers(keeper)
+    witness = IndependentWitness(
         folder=folder,
-        keepers=keepers,
+        keepers=ledgers,
         sealed=SealedLedgers(aws.s3, settings.bucket),
         passwords=passwords,
         names=Names(settings.resolver),
         now=clock.now,
     )
+    return witness, ledgers
 
 
 @contextmanager
-def kept(keepers: Sequence[Keeper]) -> Iterator[None]:
+def kept(settings: WitnessSettings, ledgers: Ledgers) -> Iterator[None]:
     """Keep the ledgers meanwhile, whether or not Temporal answers: they must cover the time before."""
-    for keeper in keepers:
-        keeper.start()
+    watch = LedgerWatch(settings.ledgers_file, ledgers) if settings.ledgers_file else None
     try:
+        with _refused_by(FOLDER):
+            ledgers.keep(settings.ledgers)
+        if watch:
+            watch.start()
         yield
     finally:
-        for keeper in keepers:
-            keeper.leave()
-        for keeper in keepers:
-            keeper.join()
+        if watch:
+            watch.leave()
+        ledgers.leave()
+
+
+@contextmanager
+def _refused_by(setting: str) -> Iterator[None]:
+    try:
+        yield
+    except RefusedError as error:
+        raise WorkerConfigError(f"{setting}: {error}") from error
 
 
 def _connect(passwords: Passwords) -> Connect:

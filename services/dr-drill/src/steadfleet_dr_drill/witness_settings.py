@@ -24,6 +24,7 @@ class WitnessSettings:
 
     worker: WorkerSettings
     folder: Path
+    ledgers_file: Path | None
     ledgers: tuple[LedgerSpec, ...]
     resolver: tuple[str, int] | None
     bucket: str
@@ -35,6 +36,7 @@ class WitnessSettings:
         return cls(
             worker=WorkerSettings.from_env(given),
             folder=_folder(given),
+            ledgers_file=Path(given[LEDGERS]) if LEDGERS in given else None,
             ledgers=_ledgers(given),
             resolver=_resolver(given),
             bucket=plans_bucket(given),

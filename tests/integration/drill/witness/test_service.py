@@ -83,7 +83,7 @@ def test_the_file_of_the_manual_is_read_and_shows_the_defaults(tmp_path: Path) -
 def test_the_worker_offers_what_the_port_promises(tmp_path: Path) -> None:
     env = {**AWS, "STEADFLEET_WITNESS_FOLDER": str(tmp_path)}
 
-    witness = adapter(WitnessSettings.from_env(env), env)
+    witness, _ = adapter(WitnessSettings.from_env(env), env)
 
     assert len(register(witness)) == 3
     witness.folder.release()
@@ -98,7 +98,7 @@ def test_a_folder_of_another_witness_is_refused(tmp_path: Path) -> None:
     other.release()
 
 
-async def test_the_process_works_on_its_queue_and_keeps_its_ledgers_until_it_is_told_to_leave(
+async def test_the_process_works_on_its_queue_and_keeps_the_ledgers_of_its_file_until_it_is_told_to_leave(
     dev_server: WorkflowEnvironment, postgres: Server, tmp_path: Path
 ) -> None:
     database = new_database(postgres, "of_the_process")
@@ -125,6 +125,9 @@ async def test_the_process_works_on_its_queue_and_keeps_its_ledgers_until_it_is_
         assert (await service.until_ready(lambda answer: answer[0] == 200))[1] == "ready"
         async with asyncio.timeout(30):
             while len(list(read_journal(tmp_path / "witness" / "ledgers" / "orders"))) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+            file.write_text(file.read_text().replace("name: orders", "name: begun-later"))
+            while not list(read_journal(tmp_path / "witness" / "ledgers" / "begun-later")):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         service.terminate()
         code, logged = await service.left()

@@ -15,6 +15,7 @@ from steadfleet_durable import get_logger
 _log = get_logger(__name__)
 
 _LEAST_REST = timedelta(seconds=1)
+_HANGS_AFTER = timedelta(seconds=30)
 _REPEATED_AFTER = timedelta(minutes=1)
 _PRUNED_EVERY = timedelta(hours=1)
 # A row outlives its line: a copy that lags behind, or is being recovered, must still have it.
@@ -46,10 +47,17 @@ class Keeper:
         """Tell it to end after the write that is in flight."""
         self._stop.set()
 
-    def join(self) -> None:
-        """Wait until it has; not for ever for a store that hangs."""
-        self._thread.join(timeout=30)
+    @property
+    def leaving(self) -> bool:
+        return self._stop.is_set()
+
+    def join(self) -> bool:
+        """Wait until it has; False if a store hangs: not for ever."""
+        self._thread.join(timeout=_HANGS_AFTER.total_seconds())
+        if self._thread.is_alive():
+            return False
         self.journal.close()
+        return True
 
     @property
     def problem(self) -> str:
