@@ -18,6 +18,8 @@ from temporalio.worker import Worker
 
 from fakes.drills import DrillLeases, DrillWorld, drill_workers
 from fakes.worker import until
+from steadfleet_cli.drill.launch import start
+from steadfleet_cli.drill.orders import read_order
 from steadfleet_core.drill.report import DrillReport, Finding
 from steadfleet_durable import register
 from steadfleet_workflows.visibility import KEYS
@@ -295,3 +297,23 @@ async def test_trigger_and_backfill_start_drills_of_a_paused_schedule(shell: She
     started = {triggered.document["started"], due}
     assert {one["id"] for one in timetable["runs"]} == {one["id"] for one in listed.document} == started
     assert (nothing.code, "no run was due" in nothing.err) == (3, True)
+
+
+@pytest.mark.slow
+async def test_a_verb_that_could_mean_two_drills_means_none(shell: Shell) -> None:
+    async with shell.services(DrillWorld(hanging={"restore orders"})):
+        await shell.drill("schedule", "create")
+        triggered = await shell.drill("schedule", "trigger", "shop", "--output", "json")
+        by_hand = f"drill/shop/{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        await start(shell.environment.client, read_order(shell.folder / "drill.yaml", None, "ann"), by_hand)
+        await shell.shown(lambda told: len(told) == 2, "list", "shop", "--running")
+        both = await shell.drill("abort", "shop", "--reason", "wrong night")
+        one = await shell.drill("abort", by_hand, "--reason", "wrong night")
+        twice = await shell.drill("schedule", "trigger", "shop")
+        await shell.drill("abort", triggered.document["started"], "--reason", "over")
+        await shell.shown(lambda told: not told, "list", "shop", "--running")
+
+    assert (both.code, f"several drills of shop run: {by_hand}" in both.err) == (3, True)
+    assert one.code == 0, one
+    assert twice.code == 3
+    assert f"{triggered.document['started']} of this schedule still runs" in twice.err

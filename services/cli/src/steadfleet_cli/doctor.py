@@ -157,10 +157,25 @@ async def _search_attributes(client: "Client") -> Finding:
 
 async def _worker(client: "Client", env: Mapping[str, str], name: str, needed: Standing) -> Finding:
     """Ask who polls, and whether what polls is given new work."""
-    from steadfleet_cli.engine import CAMPAIGNS, IMAGES, JANITOR, SIGNER, pollers_of  # noqa: PLC0415
+    from steadfleet_cli.engine import (  # noqa: PLC0415
+        CAMPAIGNS,
+        DRILLS,
+        IMAGES,
+        JANITOR,
+        SIGNER,
+        WITNESS,
+        pollers_of,
+    )
     from steadfleet_durable import deployment_problem  # noqa: PLC0415
 
-    services = {"worker": CAMPAIGNS, "builder": IMAGES, "signer": SIGNER, "janitor": JANITOR}
+    services = {
+        "worker": CAMPAIGNS,
+        "builder": IMAGES,
+        "signer": SIGNER,
+        "janitor": JANITOR,
+        "driller": DRILLS,
+        "witness": WITNESS,
+    }
     pollers, queue = await pollers_of(client, services[name]), services[name].task_queue
     if not pollers:
         advice = f"`steadfleet up`, or start {services[name].program} where it may reach engine and cloud"

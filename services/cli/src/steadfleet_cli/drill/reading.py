@@ -86,6 +86,20 @@ async def find(client: Client, drill: Drilled) -> Execution:
     return found
 
 
+async def find_open(client: Client, drill: Drilled) -> Execution:
+    """Return the drill that a verb means: of a plan the one that runs, for a verb must not hit another."""
+    if drill.workflow_id:
+        return await find(client, drill)
+    running = [one async for one in drills_of(client, drill.plan, _MOST_LOOKED_AT, running=True)]
+    if len(running) > 1:
+        raise CommandError(
+            f"several drills of {drill.plan} run: {', '.join(one.workflow_id for one in running)}",
+            ExitCode.REFUSED,
+            "name one of them in place of the plan",
+        )
+    return running[0] if running else await find(client, drill)
+
+
 async def read_standing(client: Client, drill: Drilled) -> Standing:
     return await standing_of(client, await find(client, drill))
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from temporalio.client import Client
 
 from steadfleet_cli.drill.orders import Drilled, DrillHandle, drill_handle
-from steadfleet_cli.drill.reading import find, read_standing
+from steadfleet_cli.drill.reading import find_open, read_standing
 from steadfleet_cli.engine import DRILLS
 from steadfleet_cli.exits import CommandError, ExitCode
 from steadfleet_cli.verbs import sent
@@ -30,7 +30,7 @@ async def abort(client: Client, drill: Drilled, request: Request) -> DrillReceip
 async def _send(
     client: Client, drill: Drilled, verb: Callable[[DrillHandle], Awaitable[DrillReceipt]]
 ) -> DrillReceipt:
-    identity = (await find(client, drill)).workflow_id
+    identity = (await find_open(client, drill)).workflow_id
     return await sent(
         client,
         verb(drill_handle(client, identity)),
