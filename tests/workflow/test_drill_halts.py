@@ -1,5 +1,8 @@
 """A halt of a drill ends when all is decided, and takes nobody's time but that of what failed."""
 
+import gc
+
+from temporalio.client import WorkflowExecutionStatus
 from temporalio.testing import WorkflowEnvironment
 
 from fakes.drills import DrillWorld, drill_plan, drill_workers, start_drill
@@ -44,3 +47,18 @@ async def test_a_step_that_is_given_up_ends_the_others_without_asking_for_each(
     assert status.state is DrillState.FAILED
     assert steps["restore carts"].state is StepState.FAILED
     assert "restore orders" in steps["restore carts"].reason, "it was ended, it did not fail by itself"
+
+
+async def test_a_worker_that_leaves_a_drill_under_way_makes_no_noise(
+    time_skipping: WorkflowEnvironment,
+) -> None:
+    async with drill_workers(time_skipping, DrillWorld(hanging={"restore orders"})):
+        drill = await start_drill(time_skipping)
+
+        async def recovering() -> bool:
+            return (await drill.query(DrDrill.status)).state is DrillState.RECOVERING
+
+        await until(recovering)
+
+    gc.collect()  # a coroutine that awaits while it is thrown away is told here, as an error
+    assert (await drill.describe()).status is WorkflowExecutionStatus.RUNNING

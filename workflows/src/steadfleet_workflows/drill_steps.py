@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 from steadfleet_core.drill.order import Drill
 from steadfleet_core.drill.report import DrillState
@@ -45,7 +45,7 @@ class DrillSteps(DrillShown):
             tasks[step.name] = asyncio.create_task(self._after(needed, drill, step))
         try:
             await asyncio.gather(*tasks.values())
-        except BaseException:
+        except (FailureError, asyncio.CancelledError):  # not an eviction, in which nothing can be awaited
             for task in tasks.values():
                 task.cancel()
             await asyncio.gather(*tasks.values(), return_exceptions=True)
