@@ -5,7 +5,7 @@ UV_VERSION := 0.13.8
 UV := .tools/bin/uv
 RUN := $(UV) run --frozen --no-sync
 STAMP := .venv/.setup-complete
-.PHONY: help setup lock demo up down check test test-all test-modern-packer base-image bench
+.PHONY: help setup lock demo demo-drill up down check test test-all test-modern-packer base-image bench
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ lock: $(UV)  ## resolve the dependencies anew, after a change of a pyproject.tom
 
 demo: setup  ## an image, a good release, then a bad one, on a real fleet of this machine (about three minutes)
 	@$(RUN) python examples/demo.py
+
+demo-drill: setup  ## a disaster recovery drill of a shop, from its plan to its verdicts (a minute)
+	@$(RUN) python examples/demo_drill.py
 
 up: setup  ## start the engine, the local cloud and the worker, each with its own log in .run/
 	@$(RUN) steadfleet up

@@ -20,22 +20,30 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http import HTTPStatus
 from http.client import HTTPConnection
-from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
 
 from receipt import Inventory, Receipt, count_receipt
+from stage import (
+    COMMANDS,
+    HERE,
+    NOT_SUCCEEDED,
+    NOTICED_WITHIN,
+    REFUSED,
+    RUNS,
+    SUCCEEDED,
+    DemoError,
+    ask,
+    expect,
+    run,
+    say,
+    stack,
+)
 
-HERE = Path(__file__).resolve().parent
-COMMANDS = Path(sys.executable).parent
-RUN_DIR = HERE.parent / ".run" / f"demo-{os.getpid()}"
+RUN_DIR = RUNS / f"demo-{os.getpid()}"
 HOSTS = 24
 RELEASES = {"1.0.0": "good-1.0", "2.0.0": "good-2.0", "3.0.0": "bad-500"}
-SUCCEEDED, REFUSED, NOT_SUCCEEDED = 0, 3, 6
 COPIED = ("images", "snapshots")
 REGIONS = ("eu-west-1", "eu-central-1")
 LAUNCHED_WITHIN = 60.0
-NOTICED_WITHIN = "15s"
 
 
 def main() -> None:
@@ -43,7 +51,8 @@ def main() -> None:
     building = not missing and "--processes" not in sys.argv
     if missing:
         print(f"{', '.join(missing)} is missing, so images are made from folders and machines are processes")
-    with stack("docker" if building else "process", keep="--keep" in sys.argv) as env:
+    machines = ("--machines", "docker" if building else "process")
+    with stack(RUN_DIR, *machines, keep="--keep" in sys.argv) as env:
         began = time.monotonic()
         if building:
             golden_image(env)
@@ -192,37 +201,6 @@ def show(receipt: Receipt) -> None:
     expect(receipt == wanted, f"expected {wanted}")
 
 
-@contextmanager
-def stack(machines: str, *, keep: bool) -> Iterator[dict[str, str]]:
-    """Run engine, local cloud and workers on free ports; give the environment of commands that use them."""
-    signal.signal(signal.SIGTERM, _leave)
-    place = ("--run-dir", str(RUN_DIR))
-    env = {**os.environ, "STEADFLEET_HEARTBEAT_TIMEOUT": NOTICED_WITHIN}
-    try:
-        run("steadfleet", "up", "--free-ports", "--machines", machines, *place, env=env)
-        told = json.loads(run("steadfleet", "up", *place, "--output", "json", quiet=True))
-        print(f"Temporal's web UI: {told['ui']}")
-        yield {**env, **told["environment"]}
-    except BaseException as error:
-        if not keep:
-            run("steadfleet", "down", *place, quiet=True)
-        if isinstance(error, Exception):
-            print(f"logs: {RUN_DIR}", file=sys.stderr)
-        elif not keep:  # Ctrl-C
-            shutil.rmtree(RUN_DIR)
-        raise
-    if keep:
-        print(f"left running: {told['ui']}\nsource {RUN_DIR}/env")
-        print(f"in the end: steadfleet down --run-dir {RUN_DIR}")
-        return
-    run("steadfleet", "down", *place, quiet=True)
-    shutil.rmtree(RUN_DIR)
-
-
-class DemoError(Exception):
-    """Something did not go as it must."""
-
-
 def register(version: str, folder: str, env: dict[str, str]) -> str:
     tags = ("--tag", "steadfleet:family=web", "--tag", f"steadfleet:version={version}")
     content = str(HERE / "web" / folder)
@@ -242,50 +220,8 @@ def campaign(*words: str, env: dict[str, str]) -> Iterator["subprocess.Popen[byt
             process.kill()  # of a command that has ended, nothing
 
 
-def run(
-    command: str,
-    *words: str,
-    env: dict[str, str] | None = None,
-    quiet: bool = False,
-    folder: Path | None = None,
-) -> str:
-    """Run a command and return what it printed; raise if it failed."""
-    if not quiet:
-        print(f"$ {command} {' '.join(words)}", flush=True)
-    ran = subprocess.run(
-        [COMMANDS / command, *words],
-        env=env,
-        cwd=folder,
-        stdout=subprocess.PIPE if quiet else None,
-        text=True,
-        check=False,
-    )
-    expect(ran.returncode == 0, f"`{command} {words[0]}` ended with {ran.returncode}")
-    return (ran.stdout or "").strip()
-
-
-def ask(what: str, env: dict[str, str]) -> Any:
-    """Ask the local cloud what it has recorded, or what it holds."""
-    with closing(HTTPConnection(env["AWS_ENDPOINT_URL"].removeprefix("http://"), timeout=30)) as connection:
-        connection.request("GET", f"/_local/{what}")
-        return json.loads(connection.getresponse().read())
-
-
 def worker_pid() -> int:
     return int(json.loads((RUN_DIR / "worker.pid").read_text())["pid"])
-
-
-def expect(fulfilled: bool, otherwise: str) -> None:  # noqa: FBT001  # reads as a sentence
-    if not fulfilled:
-        raise DemoError(otherwise)
-
-
-def say(sentence: str) -> None:
-    print(f"\n== {sentence}", flush=True)
-
-
-def _leave(number: int, _frame: FrameType | None) -> NoReturn:
-    raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":

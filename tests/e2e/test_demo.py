@@ -25,11 +25,11 @@ def _hear_interrupts() -> None:
 
 
 @contextmanager
-def demo(*words: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
-    """Run the demo with a mark in its environment, which all that it starts inherits."""
+def demo(*words: str, script: str = "examples/demo.py") -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """Run a demo with a mark in its environment, which all that it starts inherits."""
     mark = uuid.uuid4().hex
     with subprocess.Popen(
-        [sys.executable, "examples/demo.py", *words],
+        [sys.executable, script, *words],
         cwd=REPOSITORY,
         env=os.environ | {"PYTHONUNBUFFERED": "1", "MARK_OF_A_TEST": mark},
         stdout=subprocess.PIPE,
