@@ -4,8 +4,8 @@ Keep one command and all that it starts, and see all of it end: also when the wo
 Standard library only, one thread: "die with my parent" is bound to the parent's *thread* on Linux,
 and a fork is safe here. It is told of the command by one JSON argument, and reports on stdout:
 
-    {"began": PID}    the command runs, as the leader of its own session and process group
-    {"refused": "…"}  it could not be started
+    {"began": PID}    the command begins, as the leader of its own session and process group
+    {"refused": "…"}  it could not be started after all
     {"exited": STATUS}    its exit status, or -N if signal N ended it
     {"gone": true, "forced": false}    nothing of it is left; forced: something had to be killed
 
@@ -57,7 +57,6 @@ class Keeper:
         self._listen()
         self._leader = self._start()
         if self._leader:
-            _report(began=self._leader)
             while self._any_left():
                 self._wait()
                 self._kill_late()
@@ -166,6 +165,8 @@ def _become(order: dict[str, Any], parent: int, fail: int) -> None:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:
             os._exit(1)
+        # Told before it can do anything: whoever outlives a killed keeper must know whom to end.
+        _report(began=os.getpid())
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)  # what is ignored stays so in a new program
         signal.set_wakeup_fd(-1)
