@@ -159,6 +159,19 @@ class Server:
             raise PostgresError(f"{self.id} was not promoted within a minute: {self._log_tail()}")
         self.assume(replace(self.role, follows=None, severed=False))
 
+    def catch_up(self) -> None:
+        """Return when a standby has applied what its primary had committed by now."""
+        if self.role.follows is None:
+            return
+        address, port = self.role.follows
+        primary = replace(self, address=address, port=port, id=f"the primary of {self.id}")
+        (committed,) = primary.sql("SELECT pg_current_wal_lsn()::text")
+        deadline = time.monotonic() + _START_TIME.total_seconds()
+        applied = "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn AND pg_last_wal_receive_lsn() IS NOT NULL"
+        while self.sql(applied, committed[0]) != [(True,)]:
+            if self.given_up.wait(_POLL_TIME) or time.monotonic() > deadline:
+                raise PostgresError(f"{self.id} did not catch up within {_START_TIME}: {self._log_tail()}")
+
     def sever(self, *, severed: bool) -> None:
         """Let a standby hear nothing more of its primary, or let it hear again."""
         if not self.role.follows or self.role.severed == severed:

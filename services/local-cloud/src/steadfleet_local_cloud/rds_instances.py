@@ -84,6 +84,8 @@ class RdsInstances:
 
         def create() -> None:
             database.create(origin, delay or timedelta(), keeps_backups=keeps_backups)
+            if faults.is_stale(region, name):
+                database.server.catch_up()  # as one that stood, and then heard nothing more
             database.server.sever(severed=faults.is_stale(region, name))
             self.snapshots.keep_automated(instance, database)
 

@@ -53,16 +53,19 @@ class ServiceProbe:
         await self._http.aclose()
 
     async def __call__(self, target: Target, within: timedelta) -> str:
+        # Said of a probe that ran out of time: a name that is not answered is no silence of the service.
+        missing = f"{target.host} has no address: the resolver gave no answer"
         try:
             async with asyncio.timeout(within.total_seconds()):
                 address = await self._names.address_of(target.host)
+                missing = "no answer"
                 if target.readiness.path is None:
                     return await _connect(address, target.port)
                 return await self._get(address, target)
         except UnresolvedError as error:
             return str(error)
         except TimeoutError:
-            return f"no answer within {format_duration(within)}"
+            return f"{missing} within {format_duration(within)}"
 
     async def _get(self, address: str, target: Target) -> str:
         wanted = target.readiness
