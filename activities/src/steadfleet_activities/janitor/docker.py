@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 
 from steadfleet_activities.image.names import OURS, released_as
-from steadfleet_activities.janitor.scope import Kind, Scope, Thing, released
+from steadfleet_activities.janitor.scope import Kind, Scope, Thing, isolated, released
 from steadfleet_core.errors import RefusedError
 from steadfleet_ports.lease import Residue
 
@@ -84,11 +84,11 @@ class DockerEngine:
         answer = self._http.get(path, params={"filters": json.dumps({"label": [label]}), **stopped_too})
         answer.raise_for_status()
         for one in items(answer.json()):
-            # A container has its image's labels too: one of a released image is somebody's own.
-            if {one.get("Id"), one.get("ImageID")} & kept:
-                continue
             thing = Thing(PLACE, kind, one.get("Id") or one["Name"], _name(one), one.get("Labels") or {})
-            if scope.takes(thing) and not released(thing):
+            # A container has its image's labels too: one of a released image is somebody's own, unless a
+            # drill made it.
+            own = released(thing) or bool({one.get("Id"), one.get("ImageID")} & kept)
+            if scope.takes(thing) and (isolated(thing) or not own):
                 yield thing
 
     def _remove(self, thing: Thing) -> str:

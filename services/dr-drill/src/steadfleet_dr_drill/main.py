@@ -15,6 +15,7 @@ from temporalio.service import RPCError
 from steadfleet_activities.configuring import aws_configured
 from steadfleet_activities.drill.aws.clients import Regions
 from steadfleet_activities.drill.aws.parameters import parameters_of
+from steadfleet_activities.drill.docker.joining import container_drivers
 from steadfleet_activities.drill.drills import PlatformDrills
 from steadfleet_activities.drill.postgres.folders import drill_folder, remove_abandoned
 from steadfleet_activities.drill.postgres.stores import PostgresStores
@@ -29,13 +30,13 @@ from steadfleet_dr_drill.settings import Settings
 from steadfleet_durable import get_logger, register, run_service, serve
 from steadfleet_ports.lease import Owner
 from steadfleet_workflows.drill import DrDrill
-from steadfleet_workflows.drill_inspection import DrillPreflight
+from steadfleet_workflows.drill_inspection import DrillHistory, DrillPreflight
 from steadfleet_workflows.fleet import FleetReservation
 
 NAME = QUEUE
 _LOOK_EVERY = timedelta(minutes=1)
 _log = get_logger(__name__)
-WORKFLOWS = (DrDrill, DrillPreflight, FleetReservation)
+WORKFLOWS = (DrDrill, DrillPreflight, DrillHistory, FleetReservation)
 
 
 def main() -> NoReturn:
@@ -77,11 +78,15 @@ def adapters(settings: Settings, env: Mapping[str, str] | None = None) -> tuple[
         regions = Regions.from_environment(given, slots=slots)
         secrets = Secrets(given, parameters_of(regions))
         images = AwsRegions.from_environment(given, slots=slots)
+        verifier = ImageVerifier.from_environment(images, given)
+        services, networks = container_drivers(given, verifier)
         drills = PlatformDrills.from_environment(
             given,
             slots=slots,
-            verifier=ImageVerifier.from_environment(images, given),
+            verifier=verifier,
             stores={"postgres": PostgresStores.from_environment(secrets, given)},
+            services=services,
+            networks=networks,
         )
     leases = TemporalLeases(region=images.home, term=settings.lease_term)
     return drills, TemporalReservations(), leases

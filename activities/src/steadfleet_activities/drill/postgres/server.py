@@ -59,10 +59,11 @@ class _Kept(Model):
 class Server:
     """Its process outlives the worker, and is found again by whoever comes later.
 
-    `role` is one that exists in the data: it is asked for the first superuser's name.
+    `role` is one that exists in the data: it is asked for the first superuser's name. `callers` (CIDR) are
+    let in beside who is on this host.
     """
 
-    def __init__(self, folder: Path, programs: Programs, address: str, role: str) -> None:
+    def __init__(self, folder: Path, programs: Programs, address: str, role: str, callers: str = "") -> None:
         self.folder = folder
         self.data = folder / "data"
         self.part = folder / "data.part"
@@ -70,6 +71,7 @@ class Server:
         self.programs = programs
         self._log = folder / "server.log"
         self._address = address
+        self._callers = callers
         self._roles = ["postgres", role]
 
     @property
@@ -104,7 +106,7 @@ class Server:
         write = self.programs.write
         write(data / "postgresql.conf", configuration(self.endpoint, control, role))
         write(data / "postgresql.auto.conf", "")
-        write(data / "pg_hba.conf", host_based_access())
+        write(data / "pg_hba.conf", host_based_access(self._callers))
         write(data / "pg_ident.conf", "")
 
     async def start(self, role: Replay | Follow | None) -> None:

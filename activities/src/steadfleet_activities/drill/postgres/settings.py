@@ -105,8 +105,9 @@ def configuration(endpoint: Endpoint, control: dict[str, int], role: Replay | Fo
     return text + "".join(f"{line}\n" for line in lines)
 
 
-def host_based_access() -> str:
-    return _HBA
+def host_based_access(callers: str = "") -> str:
+    """Let in who is on this host, and the callers (CIDR) of a drill's own network."""
+    return f"{_HBA}host all all {callers} md5\n" if callers else _HBA
 
 
 def conf_value(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import Self
 from pydantic import ValidationError
 from temporalio import activity
 
+from steadfleet_activities.drill.docker.networks import GATEWAY, SUBNET
 from steadfleet_activities.drill.drivers import Facts, FoundStore, Inspected, Say, Store, StoreDriver
 from steadfleet_activities.drill.postgres.backups import Backup
 from steadfleet_activities.drill.postgres.folders import claim, drill_folder, held, remove_run
@@ -28,7 +29,7 @@ from steadfleet_activities.drill.postgres.restoring import Restore, restore
 from steadfleet_activities.drill.postgres.server import Server, writable
 from steadfleet_activities.drill.secrets import Secrets
 from steadfleet_core.drill.order import ResolvedStore
-from steadfleet_core.drill.plan import PostgresStore, Strategy
+from steadfleet_core.drill.plan import ContainerService, PostgresStore, Strategy
 from steadfleet_core.drill.report import Finding
 from steadfleet_core.drill.steps import StepKind
 from steadfleet_core.errors import RefusedError
@@ -48,7 +49,11 @@ class _Done(Model):
 
 
 class PostgresStores(StoreDriver):
-    """Every copy is a server of its run's on this host, which nothing but `discard` ends."""
+    """Every copy is a server of its run's on this host, which nothing but `discard` ends.
+
+    It listens on loopback; one that containers depend on listens in the drill's own network, and for that
+    network alone.
+    """
 
     def __init__(self, secrets: Secrets, programs: Programs, folder: Path, address: str = LOOPBACK) -> None:
         self._secrets = secrets
@@ -145,7 +150,11 @@ class PostgresStores(StoreDriver):
     def _server(self, store: PostgresStore, request: StepRequest) -> Server:
         site = self._site
         folder = claim(site.folder, request.drill.run, store.name, _owner(), site.programs)
-        return Server(folder, site.programs, site.address, store.user)
+        if not _asked_by_containers(store, request):
+            return Server(folder, site.programs, site.address, store.user)
+        # This host's address in the network of the drill's containers, which reach nothing else of it.
+        network = request.made[str(StepKind.ISOLATE)]
+        return Server(folder, site.programs, network[GATEWAY], store.user, callers=network[SUBNET])
 
     def _facts(self, server: Server) -> Facts:
         endpoint = server.endpoint
@@ -156,6 +165,11 @@ def _checked(store: Store) -> PostgresStore:
     if not isinstance(store, PostgresStore):
         raise RefusedError(f"store {store.name} is of type {store.type}: expected postgres")
     return store
+
+
+def _asked_by_containers(store: PostgresStore, request: StepRequest) -> bool:
+    services = request.drill.plan.spec.services
+    return any(isinstance(one, ContainerService) and store.name in one.depends_on for one in services)
 
 
 def _backup_of(store: PostgresStore) -> Backup:
