@@ -56,7 +56,7 @@ from steadfleet_ports.lease import LeaseOrder, Left, Residue
 from steadfleet_ports.reservation import Claim, Grant, Reservations
 from steadfleet_ports.witness import Declaration, Declared, Reconciliation, Watch, Witness
 from steadfleet_workflows.drill import DrDrill
-from steadfleet_workflows.drill_inspection import DrillPreflight
+from steadfleet_workflows.drill_inspection import DrillHistory, DrillPreflight
 
 PRODUCTION = "10.0.0.5:5432"
 
@@ -256,10 +256,14 @@ class FakeReservations(Reservations):
 
 @asynccontextmanager
 async def drill_workers(
-    env: WorkflowEnvironment, world: DrillWorld, *workflows: type, **options: Any
+    env: WorkflowEnvironment,
+    world: DrillWorld,
+    *workflows: type,
+    reservations: Reservations | None = None,
+    **options: Any,
 ) -> AsyncIterator[None]:
     """Work on both queues, as two services do: the witness is apart from the worker that recovers."""
-    fakes = (FakeDrills(world), DrillLeases(world), FakeReservations(world))
+    fakes = (FakeDrills(world), DrillLeases(world), reservations or FakeReservations(world))
     quick = timedelta(milliseconds=100)
     options = {
         "max_heartbeat_throttle_interval": quick,
@@ -270,7 +274,7 @@ async def drill_workers(
         Worker(
             env.client,
             task_queue=QUEUE,
-            workflows=[DrDrill, DrillPreflight, *workflows],
+            workflows=[DrDrill, DrillPreflight, DrillHistory, *workflows],
             activities=[method for fake in fakes for method in register(fake)],
             workflow_runner=workflow_runner(),
             **options,

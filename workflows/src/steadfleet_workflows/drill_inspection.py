@@ -1,4 +1,4 @@
-"""A preflight on its own: what a drill would meet, looked at without one."""
+"""What can be looked at without a drill: what one would meet, and what past ones proved."""
 
 from datetime import timedelta
 
@@ -8,7 +8,8 @@ from steadfleet_core.drill.order import Drill, DrillOrder
 from steadfleet_core.drill.report import Preflight
 from steadfleet_core.model import Model
 from steadfleet_durable.options import SLOW
-from steadfleet_ports.drill import DrillInspection, DrillPreparation, Drills
+from steadfleet_ports.drill import DrillInspection, DrillPreparation, Drills, PastReports, Reports
+from steadfleet_workflows.naming import run_name
 from steadfleet_workflows.visibility import LONGEST_REASON, PLAN, REASON, STATE
 
 
@@ -27,7 +28,7 @@ class DrillPreflight:
     async def run(self, order: DrillOrder) -> Inspected:
         self._show(order, "preparing", "")
         now = workflow.now()
-        run = f"preflight-{order.plan.name}-{workflow.info().first_execution_run_id.split('-')[0]}"
+        run = run_name("preflight", order.plan.name)
         preparation = DrillPreparation(order=order, run=run, at=now, expires_at=now + timedelta(hours=1))
         drill = await workflow.execute_activity_method(Drills.prepare_drill, preparation, **SLOW)
         inspection = DrillInspection(drill=drill, at=now)
@@ -45,3 +46,12 @@ class DrillPreflight:
                 REASON.value_set(reason[:LONGEST_REASON]),
             ]
             workflow.upsert_search_attributes(updates)
+
+
+@workflow.defn
+class DrillHistory:
+    """Read the reports that are kept of a plan, also those that Temporal has forgotten."""
+
+    @workflow.run
+    async def run(self, request: PastReports) -> Reports:
+        return await workflow.execute_activity_method(Drills.past_reports, request, **SLOW)

@@ -22,6 +22,7 @@ from steadfleet_core.drill.report import (
 )
 from steadfleet_core.drill.steps import StepProgress, StepState, steps_of
 from steadfleet_workflows.drill_visibility import drill_attributes, drill_details
+from steadfleet_workflows.naming import run_name
 
 
 class StepRequested(Request):
@@ -34,10 +35,9 @@ class DrillShown:
     """Answers the query, keeps the details up to date, and hears retry, skip and abort."""
 
     def __init__(self, order: DrillOrder) -> None:
-        info = workflow.info()
         self.order = order
         self.spec = order.plan.spec
-        self.run_name = f"drill-{order.plan.name}-{info.first_execution_run_id.split('-')[0]}"
+        self.run_name = run_name("drill", order.plan.name)
         self.state = DrillState.PREPARING
         self.reason = ""
         self.started_at = workflow.now()

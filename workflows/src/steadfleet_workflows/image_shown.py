@@ -17,6 +17,7 @@ from steadfleet_core.image.report import (
     Place,
     PlaceState,
 )
+from steadfleet_workflows.naming import run_name
 from steadfleet_workflows.visibility import image_attributes, image_details
 
 _UNDONE = "everything that was made for this version is taken away again"
@@ -26,12 +27,9 @@ class ImageShown:
     """Answers the query, keeps the details up to date, and hears retry and abort."""
 
     def __init__(self, order: ImageOrder) -> None:
-        info = workflow.info()
         self.order = order
         self.spec = order.image.spec
-        self.run_name = (
-            f"image-{order.image.family}-{order.image.version}-{info.first_execution_run_id.split('-')[0]}"
-        )
+        self.run_name = run_name("image", order.image.family, order.image.version)
         self.state = ImageState.PREPARING
         self.reason = ""
         self.started_at = workflow.now()

@@ -11,6 +11,7 @@ from steadfleet_durable.saga import Saga
 from steadfleet_ports.image import Attested, ImageExamination, Images, Signer, SigningOrder, TrialOrder
 from steadfleet_ports.lease import LeaseOrder, Owner
 from steadfleet_workflows.leasing import Leased, sweep_of
+from steadfleet_workflows.naming import run_name
 from steadfleet_workflows.publishing import SIGNER_QUEUE
 
 _MARGIN = timedelta(hours=1)
@@ -23,7 +24,7 @@ class ImageTrial:
     @workflow.run
     async def run(self, order: TrialOrder) -> Examination:
         info = workflow.info()
-        run = f"trial-{order.build.family}-{order.build.version}-{info.first_execution_run_id.split('-')[0]}"
+        run = run_name("trial", order.build.family, order.build.version)
         limit = order.spec.time_limit + order.spec.boot_time_limit + _MARGIN
         build = order.build.model_copy(update={"run": run, "expires_at": workflow.now() + 2 * limit})
         request = ImageExamination(build=build, image=order.image, spec=order.spec, sbom=order.sbom)

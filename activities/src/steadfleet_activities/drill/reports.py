@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 _FOLDER = "drills"
+MOST_BYTES = 1_500_000
+"""Of all reports that are read at once: they travel in one payload, which may have 2 MB."""
 
 
 class DrillReports:
@@ -35,7 +37,7 @@ class DrillReports:
         return digest_of(content)
 
     def newest(self, request: PastReports) -> tuple[str, ...]:
-        """Read the newest, newest last."""
+        """Read the newest, newest last: as many as fit into a payload, of those that are asked for."""
         try:
             pages = self._s3.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=f"{_FOLDER}/{request.plan}/"
@@ -43,8 +45,14 @@ class DrillReports:
             found = [one for page in pages for one in page.get("Contents", ())]
         except ClientError as error:
             raise self._explained(error) from error
-        newest = sorted(found, key=lambda one: (one["LastModified"], one["Key"]))[-request.most :]
-        return tuple(self._read(one["Key"]) for one in newest)
+        newest = sorted(found, key=lambda one: (one["LastModified"], one["Key"]), reverse=True)
+        room, read = MOST_BYTES, list[str]()
+        for one in newest[: request.most]:
+            room -= one["Size"]
+            if room < 0:
+                break
+            read.append(self._read(one["Key"]))
+        return tuple(reversed(read))
 
     def _read(self, key: str) -> str:
         return self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read().decode()

@@ -25,7 +25,7 @@ from steadfleet_workflows.visibility import REASON, STATE
 
 _ANSWER_TIME = timedelta(seconds=5)
 _LOOK_EVERY = timedelta(seconds=1)
-_MOST_LOOKED_AT = 1000
+MOST_LOOKED_AT = 1000
 _KILLED = {"terminated", "timed out"}
 _REPORTED = {"running", "completed", "failed", "canceled"}
 
@@ -59,7 +59,7 @@ async def drills_of(
         # One plan's name may begin another's, and drills of a schedule have no slash after it.
         quoted = plan.replace("\\", "\\\\").replace("'", "\\'")
         query += f" AND WorkflowId STARTS_WITH 'drill/{quoted}'"
-    async for execution in search(client, query, _MOST_LOOKED_AT):
+    async for execution in search(client, query, MOST_LOOKED_AT):
         if most > 0 and (plan is None or plan_of(execution.workflow_id) == plan):
             most -= 1
             yield execution
@@ -90,7 +90,7 @@ async def find_open(client: Client, drill: Drilled) -> Execution:
     """Return the drill that a verb means: of a plan the one that runs, for a verb must not hit another."""
     if drill.workflow_id:
         return await find(client, drill)
-    running = [one async for one in drills_of(client, drill.plan, _MOST_LOOKED_AT, running=True)]
+    running = [one async for one in drills_of(client, drill.plan, MOST_LOOKED_AT, running=True)]
     if len(running) > 1:
         raise CommandError(
             f"several drills of {drill.plan} run: {', '.join(one.workflow_id for one in running)}",
@@ -146,16 +146,6 @@ async def read_report(client: Client, drill: Drilled) -> DrillReport:
     if standing.execution.status == COMPLETED:
         return await result_of(client, standing.execution)
     return DrillReport(status=standing.status, ended_at=ended_at)
-
-
-async def past_reports(client: Client, report: DrillReport, most: int = 20) -> list[DrillReport]:
-    """Return the reports of the same plan's drills before it that Temporal remembers, the newest last."""
-    found: list[DrillReport] = []
-    async for execution in drills_of(client, report.status.plan, _MOST_LOOKED_AT):
-        earlier = execution.started_at < report.status.started_at
-        if earlier and execution.status == COMPLETED and len(found) < most:
-            found.append(await result_of(client, execution))
-    return found[::-1]
 
 
 async def _ask(client: Client, execution: Execution) -> DrillStatus:

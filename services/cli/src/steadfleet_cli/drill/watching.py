@@ -106,7 +106,8 @@ def report(drill: str, html: Path | None, output: str, *, as_json: bool) -> None
 async def _reports(
     client: "Client", drill: "Drilled", *, with_past: bool
 ) -> "tuple[DrillReport, list[DrillReport]]":
-    from steadfleet_cli.drill.reading import past_reports, read_report
+    from steadfleet_cli.drill.past import past_reports
+    from steadfleet_cli.drill.reading import read_report
 
     found = await read_report(client, drill)
     return found, await past_reports(client, found) if with_past else []
