@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from temporalio import workflow
 from temporalio.client import WorkflowFailureError
 from temporalio.testing import WorkflowEnvironment
 
@@ -56,7 +57,7 @@ async def test_a_drill_is_refused_while_the_fleet_is_frozen_and_makes_nothing(
 def test_two_runs_of_one_minute_do_not_have_one_name(monkeypatch: pytest.MonkeyPatch) -> None:
     # As a server gives them: the time comes first, and chance last.
     ids = iter(("01a1ff25-baee-7254-8246-8b9b5d8a63c5", "01a1ff25-c1f9-7269-9b5a-71e41f2e4c9e"))
-    monkeypatch.setattr(naming.workflow, "info", lambda: SimpleNamespace(first_execution_run_id=next(ids)))
+    monkeypatch.setattr(workflow, "info", lambda: SimpleNamespace(first_execution_run_id=next(ids)))
 
     assert (naming.run_name("drill", "shop"), naming.run_name("drill", "shop")) == (
         "drill-shop-5d8a63c5",
