@@ -40,6 +40,10 @@ def test_each_setting_is_read() -> None:
     )
 
 
+def test_a_worker_may_keep_no_workflows() -> None:
+    assert WorkerSettings.from_env({"STEADFLEET_MAX_CACHED_WORKFLOWS": "0"}).max_cached_workflows == 0
+
+
 def test_a_versioned_worker_is_pinned_and_another_is_not_versioned() -> None:
     versioned = WorkerSettings.from_env(VERSIONED).deployment()
     assert versioned is not None
@@ -55,6 +59,7 @@ def test_a_versioned_worker_is_pinned_and_another_is_not_versioned() -> None:
         ({"TEMPORAL_DEPLOYMENT_NAME": "d"}, "TEMPORAL_WORKER_BUILD_ID is missing"),
         ({"TEMPORAL_WORKER_BUILD_ID": "v1"}, "TEMPORAL_DEPLOYMENT_NAME is missing"),
         ({"STEADFLEET_MAX_CONCURRENT_ACTIVITIES": "0"}, "expected a whole number"),
+        ({"STEADFLEET_MAX_CACHED_WORKFLOWS": "-1"}, "expected a whole number of at least 0"),
         ({"STEADFLEET_MAX_CONCURRENT_ACTIVITIES": "many"}, "expected a whole number"),
         ({"STEADFLEET_GRACEFUL_SHUTDOWN_TIME": "30"}, "expected a time such as 30s"),
         ({"STEADFLEET_HEALTH_ADDRESS": "8080"}, "expected `host:port`"),

@@ -45,7 +45,7 @@ class WorkerSettings:
             deployment_name=given.get("TEMPORAL_DEPLOYMENT_NAME"),
             build_id=given.get("TEMPORAL_WORKER_BUILD_ID"),
             max_concurrent_activities=_count(given, "STEADFLEET_MAX_CONCURRENT_ACTIVITIES", "100"),
-            max_cached_workflows=_count(given, "STEADFLEET_MAX_CACHED_WORKFLOWS", "1000"),
+            max_cached_workflows=_count(given, "STEADFLEET_MAX_CACHED_WORKFLOWS", "1000", least=0),
             graceful_shutdown_time=read_time(given, "STEADFLEET_GRACEFUL_SHUTDOWN_TIME", "30s"),
             max_heartbeat_throttle_interval=read_time(given, "STEADFLEET_MAX_HEARTBEAT_THROTTLE", "5s"),
             connect_patience=read_time(given, "STEADFLEET_CONNECT_PATIENCE", "2m"),
@@ -83,10 +83,10 @@ def _address(env: Mapping[str, str], name: str) -> str | None:
     return said
 
 
-def _count(env: Mapping[str, str], name: str, default: str) -> int:
+def _count(env: Mapping[str, str], name: str, default: str, *, least: int = 1) -> int:
     said = env.get(name, default)
-    if not said.isdecimal() or int(said) == 0:
-        raise WorkerConfigError(f"{name}={said}: expected a whole number of at least 1")
+    if not said.isdecimal() or int(said) < least:
+        raise WorkerConfigError(f"{name}={said}: expected a whole number of at least {least}")
     return int(said)
 
 
