@@ -43,12 +43,10 @@ class ServicePreflight:
     async def _trust(self) -> None:
         """Look at the image again: a standing plan's may be gone, or revoked since it was resolved."""
         try:
-            trusted = await self._images.trusted(self._aws, self._image)
+            # What it only warns of was said when the drill was resolved.
+            await self._images.trusted(self._aws, self._image)
         except RefusedError as refused:
             self._look.say(str(refused), blocks=True, advice="publish a signed image there, or name another")
-        else:
-            for said in trusted.warnings:
-                self._look.say(said)
 
     def _rest(self) -> None:
         with self._look.asking("the image"):

@@ -179,7 +179,8 @@ def verdict_rows(judgement: Judgement) -> list[tuple[str, str, str]]:
 
 def finding_text(finding: Finding) -> str:
     blocks = "blocks: " if finding.blocks else ""
-    predicts = f" (will fail {finding.predicts})" if finding.predicts else ""
+    outlook = "will fail" if finding.blocks else "concerns"
+    predicts = f" ({outlook} {finding.predicts})" if finding.predicts else ""
     advice = f"; {finding.advice}" if finding.advice else ""
     return f"{blocks}{finding.what}{predicts}{advice}"
 
