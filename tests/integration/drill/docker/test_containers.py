@@ -2,6 +2,7 @@
 
 import os
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
@@ -118,10 +119,30 @@ async def test_what_has_our_names_or_addresses_is_seen_before_and_left_alone(yar
         theirs.remove()
 
 
-def test_without_a_docker_there_are_no_drivers(tmp_path: Any) -> None:
+async def test_a_container_of_another_address_or_environment_is_not_taken_for_ours(yard: Yard) -> None:
+    # In the engine both are called `we-b`.
+    drill = await yard.prepared(yard.plan(yard.web(name="we-b"), yard.web(name="we.b")))
+    first, second = drill.plan.spec.services
+    await yard.isolated(drill)
+    await yard.started(drill, first)
+    before = yard.things()
+    for other in (second, first.model_copy(update={"environment": {"WHO": "another"}})):
+        with pytest.raises(RefusedError, match="another address or environment"):
+            await yard.started(drill, other)
+    assert yard.things() == before
+
+
+async def test_an_engine_that_does_not_answer_is_predicted(yard: Yard, tmp_path: Path) -> None:
+    drill = await yard.prepared(yard.plan(yard.web()))
+    silent = Yard(DockerClient(host=f"unix://{tmp_path}/no.sock"), yard.image, run=yard.run)
+    said = await silent.predicted(drill)
+    assert len([one for one in said if "does not answer" in one]) == 2, said
+
+
+def test_without_a_docker_there_are_no_drivers(tmp_path: Path) -> None:
     assert container_drivers({"PATH": str(tmp_path)}) == ({}, {})
 
 
-def test_without_an_engine_there_are_no_drivers(tmp_path: Any) -> None:
+def test_without_an_engine_there_are_no_drivers(tmp_path: Path) -> None:
     env = {"PATH": os.environ["PATH"], "DOCKER_HOST": f"unix://{tmp_path}/no.sock"}
     assert container_drivers(env) == ({}, {})

@@ -38,15 +38,19 @@ async def test_neither_other_containers_nor_the_host_are_reached(yard: Yard, nei
     assert "is in the network bridge as well" in elsewhere.problem
 
 
-async def test_what_listens_on_every_address_of_the_host_is_found_by_the_way_that_is_left(
+async def test_a_listener_on_every_address_of_the_host_is_found_and_a_probe_without_control_proves_nothing(
     yard: Yard,
 ) -> None:
     drill = await yard.prepared(yard.plan(yard.web()))
     gateway = (await yard.isolated(drill))["container_gateway"]
-    await yard.started(drill)
+    facts = await yard.started(drill)
     with listening("0.0.0.0") as port:
         found = await probed(yard, drill, f"127.0.0.1:{port}")
     assert found.reached == (f"127.0.0.1:{port} (by {gateway}:{port})",)
+
+    yard.made["start web"] = facts | {"port": "8081"}
+    found = await probed(yard, drill, "127.0.0.1:1")
+    assert (found.reached, "does not reach" in found.problem) == ((), True)
 
 
 async def test_an_internal_network_alone_would_lead_to_the_host(yard: Yard) -> None:
@@ -62,11 +66,3 @@ async def test_an_internal_network_alone_would_lead_to_the_host(yard: Yard) -> N
         address = f"{bridge_of(yard.engine)}:{port}"
         found = await probed(yard, drill, address)
     assert address in found.reached
-
-
-async def test_a_container_whose_own_port_does_not_answer_proves_nothing(yard: Yard) -> None:
-    drill = await yard.prepared(yard.plan(yard.web(port=8081)))
-    await yard.isolated(drill)
-    await yard.started(drill)
-    found = await probed(yard, drill, "127.0.0.1:1")
-    assert "does not reach" in found.problem

@@ -56,7 +56,7 @@ class Containers:
                 container = self.found(name)  # another attempt may have made it
                 if container is None:
                     raise _told(error, self.service, name) from error
-        self._refuse_other(container, environment)
+        self._refuse_other(container, number, network, environment)
         if not container.state.running:
             try:
                 container.start()
@@ -88,14 +88,17 @@ class Containers:
             cpu_shares=_SHARES,
         )
 
-    def _refuse_other(self, container: Container, environment: Mapping[str, str]) -> None:
-        config = container.config
+    def _refuse_other(
+        self, container: Container, number: int, network: str, environment: Mapping[str, str]
+    ) -> None:
+        config, at = container.config, (container.network_settings.networks or {}).get(network)
         wanted = {f"{key}={value}" for key, value in environment.items()}
         ours = (config.labels or {}).get(tags.RUN) == self.drill.run
-        if not (ours and wanted <= set(config.env or ())):
+        address = at.ipam_config.ipv4_address if at and at.ipam_config else None
+        if not (ours and address == self.addresses[number] and wanted <= set(config.env or ())):
             raise RefusedError(
-                f"the container {container.name} is there already, and is not {self.drill.run}'s or has "
-                "another environment: sweep what left it, and start the drill again"
+                f"the container {container.name} is there already, and is not {self.drill.run}'s, or has "
+                "another address or environment: sweep what left it, and start the drill again"
             )
 
 

@@ -22,14 +22,14 @@ _LIMIT = timedelta(seconds=30)
 _CLOSED = "127.0.0.1:1"
 """Where nothing listens: what connects to it is no proof of anything."""
 
-# Each connects to $1:$2 within three seconds, and nothing else makes it end with 0.
-_WAYS = (
+WAYS = (
     """exec timeout 3 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$1" "$2" """,
     """exec python3 -c 'import socket, sys
 socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)' "$1" "$2" """,
     'exec nc -w 3 "$1" "$2" -e true </dev/null',
     'exec nc -z -w 3 "$1" "$2" </dev/null',
 )
+"""Each connects to `$1:$2` within three seconds, and nothing else makes it end with 0."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Inside:
 
 async def _way(machine: ContainerMachine, control: str) -> str | None:
     """Find a way to connect that tells what answers from what does not."""
-    for way in _WAYS:
+    for way in WAYS:
         if await _connects(machine, way, control) and await _connects(machine, way, _CLOSED) is False:
             return way
     return None
