@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-INTERVAL = 0.1  # the witness's, for moods that last too short for it
+INTERVAL = 0.25  # the witness's, for moods that last too short for it
 
 
 class Log:
@@ -40,7 +40,7 @@ class Service:
         self._delay = self._dice.uniform(0.02, 0.06)
 
     async def live(self) -> None:
-        await asyncio.sleep(self._dice.uniform(0.05, 0.3))
+        await asyncio.sleep(self._dice.uniform(0.05, 0.8))
         for _ in range(self._dice.choice([0, 0, 1])):
             self._turn(good=True)
             await asyncio.sleep(self._dice.uniform(0.2, 1.5) * INTERVAL)

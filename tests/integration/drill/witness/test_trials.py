@@ -33,13 +33,13 @@ from steadfleet_ports.witness import Declaration, Declared, Watch
 
 INJECTOR = Path(__file__).with_name("injector.py")
 TRIALS = 30
-AT_ONCE = 5
-INTERVAL = timedelta(milliseconds=100)
+AT_ONCE = 10
+INTERVAL = timedelta(milliseconds=250)
 SUCCESSES = 3
 # A busy machine holds up the witness or the services. The witness sees that: a gap between probes, or
 # answers that came late although the service was good. Such a trial is made again.
 UNDISTURBED = 1.1 * INTERVAL
-MOST_TRIALS = 4 * TRIALS
+MOST_TRIALS = 8 * TRIALS
 
 
 @dataclass(frozen=True)
