@@ -6,7 +6,7 @@ from typing import Any
 import click
 import pytest
 
-from steadfleet_cli import sweep as module
+from steadfleet_cli import programs
 from steadfleet_cli.exits import ExitCode
 from steadfleet_cli.main import steadfleet
 from steadfleet_cli.sweep import sweep
@@ -37,7 +37,7 @@ def test_everything_that_was_said_is_handed_over(monkeypatch: pytest.MonkeyPatch
 def test_without_the_janitor_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(module, "BINARIES", tmp_path)
+    monkeypatch.setattr(programs, "BINARIES", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
 
     assert steadfleet.answer(["sweep"]) == ExitCode.UNREACHABLE

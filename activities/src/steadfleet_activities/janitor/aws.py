@@ -25,6 +25,7 @@ from steadfleet_activities.janitor.removal import PATIENCE, SLOW_PATIENCE, Looki
 from steadfleet_activities.janitor.scope import Scope
 from steadfleet_activities.janitor.zones import GLOBAL, Zones
 from steadfleet_durable import Heartbeat, unbroken
+from steadfleet_durable.settings import read_time
 from steadfleet_ports.lease import Janitor, Left, Obligation, Owner, OwnerState, Residue, Sweep
 
 
@@ -51,8 +52,13 @@ class AwsJanitor(Janitor):
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str] | None = None, *, slots: int = SLOTS) -> Self:
-        """Build it from AWS's own variables, DOCKER_HOST and STEADFLEET_ATTESTATIONS_BUCKET."""
+        """Build it from AWS's own variables, DOCKER_HOST and ours.
+
+        STEADFLEET_ATTESTATIONS_BUCKET; STEADFLEET_SWEEP_PATIENCE, how long a database or a group may go
+        on without going. Raises `WorkerConfigError` where one cannot be right.
+        """
         given = dict(os.environ if env is None else env)
+        said = {name: value for name, value in given.items() if value}
         settings = settings_from(given)
         plans_bucket(given)  # the other workers': what cannot be right is said by whoever meets it first
 
@@ -65,6 +71,7 @@ class AwsJanitor(Janitor):
         return cls(
             regional,
             docker_host=given.get("DOCKER_HOST") or DEFAULT_HOST,
+            slow_patience=read_time(said, "STEADFLEET_SWEEP_PATIENCE", "12m"),
             bundles=attestations_bucket(given),
         )
 

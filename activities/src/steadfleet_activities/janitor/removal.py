@@ -81,7 +81,7 @@ class Removal:
         self._bundles = bundles
         self._inventory = inventory
         self._patience = patience
-        self._slow_patience = max(patience, slow_patience)
+        self._slow_patience = slow_patience
         self._calls = self._deletes()
         self._why: dict[_Key, str] = {}
         self._hopeless: set[_Key] = set()

@@ -95,6 +95,7 @@ drill = LazyGroup(
         "retry": Entry(f"{_DRILL}.steering:retry", "Try a failed step again."),
         "skip": Entry(f"{_DRILL}.steering:skip", "Leave out a failed step; it is a finding."),
         "report": Entry(f"{_DRILL}.watching:report", "Write what a drill proved: text, JSON, or a page."),
+        "controls": Entry(f"{_DRILL}.controls:controls", "Prove that drills notice what is wrong."),
         "schedule": Entry("steadfleet_cli.main:drill_schedule", "Have drills happen by themselves."),
     },
     help="Rehearse disaster recovery in an isolated copy, and measure it.",

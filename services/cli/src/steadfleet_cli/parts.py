@@ -30,6 +30,8 @@ WORKERS = {
 }
 """Each has the next port after the one before, for its health and for its metrics."""
 BINARIES = Path(sys.executable).parent
+SWEEP_PATIENCE = "20s"
+"""Databases of a local cloud go in seconds: what does not is told soon, and tried again in a minute."""
 _ANSWERS_WITHIN = 5.0
 # Below the ports that Linux gives to outgoing connections: one of those could take a port between
 # its choice and its use.
@@ -152,7 +154,11 @@ def _cloud(addresses: Addresses, folder: Path) -> Part:
 def _worker(addresses: Addresses, folder: Path, number: int, name: str) -> Part:
     health, metrics = addresses.health + number, addresses.metrics + number
     # On one machine nothing is at stake: images need not be signed, unless a person says otherwise.
-    defaults = {"STEADFLEET_ENVIRONMENT": "dev", "STEADFLEET_LEDGERS": str(ledgers_file(folder))}
+    defaults = {
+        "STEADFLEET_ENVIRONMENT": "dev",
+        "STEADFLEET_LEDGERS": str(ledgers_file(folder)),
+        "STEADFLEET_SWEEP_PATIENCE": SWEEP_PATIENCE,
+    }
     settings = {
         "STEADFLEET_BUCKET": BUCKETS[0],
         "STEADFLEET_ATTESTATIONS_BUCKET": BUCKETS[1],

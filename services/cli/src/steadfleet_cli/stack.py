@@ -124,7 +124,7 @@ def down(run_dir: Path) -> None:
 def _choose(folder: Path, running: set[str], given: dict[str, Any], *, free_ports: bool) -> Addresses:
     """Return what was given over what runs already over the defaults."""
     wanted = {name: value for name, value in given.items() if value is not None}
-    saved = Addresses.read(_saved(folder)) if running else None
+    saved = Addresses.read(addresses_file(folder)) if running else None
     if saved is None:
         return replace(Addresses.free() if free_ports else Addresses(), **wanted)
     for name, value in wanted.items():
@@ -200,7 +200,7 @@ def _stop(process: Process, processes: Processes) -> str:
 
 
 def _write(folder: Path, addresses: Addresses) -> None:
-    addresses.write(_saved(folder))
+    addresses.write(addresses_file(folder))
     lines = [f"export {name}={shlex.quote(value)}" for name, value in addresses.environment.items()]
     lines += ["unset AWS_PROFILE AWS_SESSION_TOKEN", f'export PATH={shlex.quote(str(BINARIES))}:"$PATH"']
     (folder / "env").write_text("\n".join(lines) + "\n")
@@ -248,7 +248,8 @@ def _short(path: Path) -> str:
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def _saved(folder: Path) -> Path:
+def addresses_file(folder: Path) -> Path:
+    """Say where the addresses of the stack are kept that runs there."""
     return folder / "stack.json"
 
 

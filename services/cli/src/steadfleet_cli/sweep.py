@@ -1,16 +1,15 @@
 """`steadfleet sweep`: hand over to the janitor's own script; this one loads no cloud SDK."""
 
 import os
-import shutil
-from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
-from steadfleet_cli.exits import CommandError, ExitCode, flush
-from steadfleet_cli.parts import BINARIES
+from steadfleet_cli.exits import flush
+from steadfleet_cli.programs import program
 
 PROGRAM = "steadfleet-janitor"
+_INSTALL = "install steadfleet-janitor, and run this where the janitor's credentials are"
 
 
 @click.command()
@@ -38,23 +37,8 @@ def sweep(context: click.Context, /, **given: Any) -> NoReturn:
     and 6 when residue is left.
     """
     flush()
-    script = program()
+    script = program(PROGRAM, "the janitor", _INSTALL)
     os.execv(script, [str(script), "sweep", *_arguments(context.command, given)])  # noqa: S606  # our own
-
-
-def program() -> Path:
-    """Find the janitor's script beside this one, or on the PATH."""
-    found = BINARIES / PROGRAM
-    if found.is_file():
-        return found
-    on_path = shutil.which(PROGRAM)
-    if on_path is None:
-        raise CommandError(
-            f"the janitor is not installed here: no {PROGRAM} beside this command or on the PATH",
-            ExitCode.UNREACHABLE,
-            "install steadfleet-janitor, and run this where the janitor's credentials are",
-        )
-    return Path(on_path)
 
 
 def _arguments(command: click.Command, given: dict[str, Any]) -> list[str]:

@@ -1,14 +1,16 @@
 """The worker that rehearses disaster recovery: here, and only here, workflows meet adapters.
 
-It may make what a drill needs, and delete nothing: the janitor tears down.
+It may make what a drill needs, and delete nothing: the janitor tears down. Every setting comes from
+the environment.
 """
 
 import asyncio
 import os
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import Any
 
+import click
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -26,6 +28,7 @@ from steadfleet_activities.image.clients import AwsRegions
 from steadfleet_activities.janitor.leases import TemporalLeases
 from steadfleet_activities.janitor.owners import look_at
 from steadfleet_core.drill.order import QUEUE
+from steadfleet_dr_drill.rehearsal.command import controls
 from steadfleet_dr_drill.settings import Settings
 from steadfleet_durable import get_logger, register, run_service, serve
 from steadfleet_ports.lease import Owner
@@ -39,9 +42,15 @@ _log = get_logger(__name__)
 WORKFLOWS = (DrDrill, DrillPreflight, DrillHistory, FleetReservation)
 
 
-def main() -> NoReturn:
-    """Work until SIGTERM; every setting comes from the environment."""
-    run_service(work())
+@click.group(invoke_without_command=True)
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Rehearse disaster recovery: as a worker until SIGTERM, or with harm on purpose, by `controls`."""
+    if context.invoked_subcommand is None:
+        run_service(work())
+
+
+main.add_command(controls)
 
 
 async def work() -> None:
