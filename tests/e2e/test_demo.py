@@ -19,7 +19,7 @@ RECEIPT = "changed 24 · failed 1 · restored 1 · touched twice 0 · left behin
 PROCESSES = "--processes"
 
 
-def _hear_interrupts() -> None:
+def hear_interrupts() -> None:
     """Undo that a shell lets what it starts in the background ignore SIGINT: it is inherited."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -35,7 +35,7 @@ def demo(*words: str, script: str = "examples/demo.py") -> Iterator[tuple["subpr
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        preexec_fn=_hear_interrupts,  # noqa: PLW1509  # this process starts no threads
+        preexec_fn=hear_interrupts,  # noqa: PLW1509  # this process starts no threads
     ) as process:
         try:
             yield process, mark

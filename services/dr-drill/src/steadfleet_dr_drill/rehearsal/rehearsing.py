@@ -4,12 +4,17 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.service import RPCError
+
+from steadfleet_core.drill.report import DrillReport
 from steadfleet_core.errors import RefusedError
 from steadfleet_dr_drill.rehearsal.control import Control, Result, judge, missed
+from steadfleet_dr_drill.rehearsal.leases import expect_cleaned
 from steadfleet_dr_drill.rehearsal.ledgers import kept_besides
 from steadfleet_dr_drill.rehearsal.local_cloud import LocalCloud
 from steadfleet_dr_drill.rehearsal.production import ORDERS, Production
@@ -48,18 +53,27 @@ async def tried(kind: type[Control], scene: Scene) -> Result:
     """Plant the harm, run the drill and judge it; what could not be carried out is missed."""
     began, control = time.monotonic(), kind(scene)
     try:
-        async with control.harm():
-            plan = scene.plan(kind.name, control.plan())
-            drill = await Rehearsal.started(scene.client, plan)
-            try:
-                _, report = await asyncio.gather(control.meanwhile(drill), drill.report())
-                await control.afterwards(report, drill)
-            except BaseException:
-                await drill.end()
-                raise
+        report = await _drilled(control, scene)
     except RefusedError as error:
         return missed(kind, str(error), time.monotonic() - began)
     return judge(kind, report, control.problems, time.monotonic() - began)
+
+
+async def _drilled(control: Control, scene: Scene) -> DrillReport:
+    """Return what the drill says; one that does not come to its end is ended, once the harm is mended."""
+    drill = None
+    try:
+        async with control.harm():
+            drill = await Rehearsal.started(scene.client, scene.plan(control.name, control.plan()))
+            _, report = await asyncio.gather(control.meanwhile(drill), drill.report())
+            await control.afterwards(report, drill)
+            return report
+    except BaseException:
+        if drill is not None:
+            await drill.end()
+            with suppress(RPCError, WorkflowUpdateFailedError):
+                await expect_cleaned(scene.client, drill.name, drill)
+        raise
 
 
 @asynccontextmanager

@@ -104,10 +104,12 @@ class Scene:
 class Rehearsal:
     """One drill of a control, started; leaving it early aborts it and waits for its end."""
 
-    def __init__(self, handle: WorkflowHandle[DrDrill, DrillReport], run: str) -> None:
+    def __init__(self, handle: WorkflowHandle[DrDrill, DrillReport], plan: str, run: str) -> None:
         self.id = handle.id
         self.run = run
         """Of Temporal's: the first of its chain."""
+        self.name = f"drill-{plan}-{run.split('-', maxsplit=1)[0]}"
+        """What all that it makes is named and tagged after."""
         self._handle = handle
 
     @classmethod
@@ -118,7 +120,7 @@ class Rehearsal:
             id=workflow_id(plan.name, datetime.now(UTC)),
             task_queue=QUEUE,
         )
-        return cls(handle, handle.first_execution_run_id or "")
+        return cls(handle, plan.name, handle.first_execution_run_id or "")
 
     async def status(self) -> DrillStatus:
         return await self._handle.query(DrDrill.status)
