@@ -69,6 +69,14 @@ def test_a_service_that_never_answered_has_failed_with_what_was_said_last() -> N
     assert judged.reasons == ("web did not answer 3 times in a row: did not answer: Connection refused",)
 
 
+def test_a_watch_that_was_cut_short_proves_nothing_of_a_service_that_had_not_answered() -> None:
+    late, refused = seen(900, service="shop"), unanswered("did not answer: Connection refused")
+
+    assert recovery(refused, cut_short=True).verdict is NOT_PROVEN
+    assert recovery(refused, cut_short=True).reasons == recovery(refused).reasons
+    assert recovery(late, refused, expected=("shop", "web"), cut_short=True).verdict is FAILED
+
+
 def unanswered(reason: str) -> Observation:
     start = Observation(service="web", declared_at=DECLARED, interval=SECOND, successes=3)
     return start.seen(Sample(at=DECLARED + SECOND, good=False, reason=reason))

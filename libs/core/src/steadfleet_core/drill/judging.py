@@ -60,6 +60,7 @@ def _judged(status: DrillStatus, time: timedelta | None) -> Judgement:
             broken=[*steps, *_broken(status, of_data=False)],
             unproven=[*left_out, *_unproven(status, of_data=False)],
             path_time=None if status.services else time,
+            cut_short=bool(status.aborted),
         ),
         data=judge_data(
             status.losses,

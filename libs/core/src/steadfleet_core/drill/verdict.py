@@ -64,6 +64,7 @@ def judge_recovery(
     broken: Sequence[str] = (),
     unproven: Sequence[str] = (),
     path_time: timedelta | None = None,
+    cut_short: bool = False,
 ) -> Judged:
     """
     Hold the recovery time against the RTO.
@@ -71,11 +72,15 @@ def judge_recovery(
     A service counts as late when its recovery time is over the RTO, and is not proven where only the
     witness's uncertainty lies between. `broken` are steps and validations that failed. `path_time` is
     what the steps took, for a plan without services: then there is nothing for a witness to see.
+    Where the watch was `cut_short`, a service that had not answered might still have done so.
     """
     failed, doubts, good = list(broken), list(unproven), []
     seen = {observation.service: observation for observation in observations}
     for service in expected:
-        problem, doubt, met = _recovered(service, seen.get(service), rto)
+        observation = seen.get(service)
+        problem, doubt, met = _recovered(service, observation, rto)
+        if cut_short and observation is not None and observation.recovered_at is None:
+            problem, doubt = [], [*problem, *doubt]
         failed += problem
         doubts += doubt
         good += met
