@@ -182,6 +182,18 @@ async def connected(engine: Part, addresses: Addresses) -> Client:
     return await Client.connect(f"127.0.0.1:{addresses.engine}", data_converter=data_converter())
 
 
+async def ready(worker: Killable) -> None:
+    part = worker.part
+    await until(lambda: part.problem() is None, f"the {part.name} is ready", timedelta(minutes=2))
+
+
+def replaced(part: Part, program: Path | None) -> Part:
+    """Return the part with another program in its place, if there is one."""
+    if program is None:
+        return part
+    return Part(part.name, (sys.executable, str(program)), part.env, part.ports, part.problem)
+
+
 async def until(holds: Callable[[], bool], what: str, limit: timedelta) -> None:
     deadline = time.monotonic() + limit.total_seconds()
     while not await asyncio.to_thread(holds):

@@ -6,11 +6,9 @@ import json
 import os
 import shutil
 import signal
-import sys
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,12 +16,12 @@ from typing import Any
 import boto3
 from chaos.images.building import ENDED_WITHIN, Building
 from chaos.images.machine import missing, require
-from chaos.images.moments import APP, Moment, Stop
-from chaos.stage import Killable, connected, until
+from chaos.moments import APP, Moment, Stop
+from chaos.stage import Killable, connected, ready, replaced
 from temporalio.client import Client
 
 from fakes.residue import STORED, Grounds, Holdings, Kept, residue
-from steadfleet_cli.parts import BUCKETS, OTHER_REGION, REGION, Addresses, Part, stack
+from steadfleet_cli.parts import BUCKETS, OTHER_REGION, REGION, Addresses, stack
 from steadfleet_cli.trust import make_trust
 from steadfleet_core.image.golden import GoldenImage as Contract
 from steadfleet_core.image.order import ImageOrder
@@ -228,7 +226,7 @@ async def staged(
         settings = {**addresses.environment, "AWS_ENDPOINT_URL": cloud.endpoint, "TMPDIR": str(scratch)}
         workers = {
             worker: Killable(
-                _replaced(parts[worker], (programs or {}).get(worker)),
+                replaced(parts[worker], (programs or {}).get(worker)),
                 folder / f"{worker}.log",
                 {**settings, **_SETTINGS, APP: worker},
             )
@@ -247,11 +245,6 @@ async def staged(
                 process.stop()
 
 
-async def ready(worker: Killable) -> None:
-    part = worker.part
-    await until(lambda: part.problem() is None, f"the {part.name} is ready", timedelta(minutes=2))
-
-
 def _cloud(folder: Path, client_tokens: bool) -> LocalCloud:  # noqa: FBT001 - as the cloud has it
     try:
         return LocalCloud(
@@ -260,12 +253,6 @@ def _cloud(folder: Path, client_tokens: bool) -> LocalCloud:  # noqa: FBT001 - a
     except (EngineError, BaseImageError) as error:
         missing(f"a Docker engine and the base image ({error})")
         raise
-
-
-def _replaced(part: Part, program: Path | None) -> Part:
-    if program is None:
-        return part
-    return Part(part.name, (sys.executable, str(program)), part.env, part.ports, part.problem)
 
 
 def _sources(folder: Path) -> Path:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
-from chaos.images.moments import caller_of
 from chaos.images.stage import AWAY, HOME, staged
+from chaos.moments import caller_of
 from chaos.stage import WHEN, Crashes, nudge
 
 from steadfleet_core.image.report import ImageState

@@ -6,8 +6,8 @@ With the programs that are shipped the same is done in `test_undoing.py`, and no
 from pathlib import Path
 
 import pytest
-from chaos.images.moments import Moment
 from chaos.images.stage import AWAY, Stage, staged
+from chaos.moments import Moment
 
 from steadfleet_core.image.report import ImageState
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from chaos.images.building import Building
-from chaos.images.moments import Moment, Stop
 from chaos.images.orphans import PROGRAM
-from chaos.images.stage import AWAY, HOME, STATEMENTS, Stage, ready, staged
+from chaos.images.stage import AWAY, HOME, STATEMENTS, Stage, staged
+from chaos.moments import Moment, Stop
+from chaos.stage import ready
 from temporalio.client import WorkflowUpdateFailedError
 
 from fakes.residue import STORED, residue

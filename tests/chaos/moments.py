@@ -1,19 +1,21 @@
-"""Moments inside a build, each a call to the platform, and a way to stop the build exactly there."""
+"""Moments inside a run, each a call to the platform, and a way to stop the run exactly there."""
 
 import asyncio
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
+from typing import Literal, get_args
 
 from steadfleet_local_cloud import LocalCloud
 from steadfleet_local_cloud.calls import Call
 from steadfleet_local_cloud.faults import Fault, Release
 
-Caller = Literal["packer", "builder", "signer", "janitor", "somebody"]
+Worker = Literal["builder", "driller", "janitor", "signer", "witness"]
+Caller = Worker | Literal["packer", "somebody"]
+_WORKERS: tuple[Worker, ...] = get_args(Worker)
 PATIENCE = timedelta(minutes=3)
-"""For a build to come to a moment, on a machine that has much else to do."""
+"""For a run to come to a moment, on a machine that has much else to do."""
 
 APP = "AWS_SDK_UA_APP_ID"
 """boto3 tells its value with every call: so each worker's calls bear its name."""
@@ -22,10 +24,8 @@ APP = "AWS_SDK_UA_APP_ID"
 def caller_of(call: Call) -> Caller:
     if call.user_agent.startswith("aws-sdk-go"):
         return "packer"
-    for worker in ("builder", "signer", "janitor"):
-        if f"app/{worker}" in call.user_agent:
-            return worker
-    return "somebody"
+    named = (worker for worker in _WORKERS if f"app/{worker}" in call.user_agent)
+    return next(named, "somebody")
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,10 @@ class Stop:
         cloud.faults.strike_call = self._strike_there  # type: ignore[method-assign]
 
     async def reached(self) -> None:
-        await asyncio.to_thread(self._cloud.faults.await_held, self._fault.id, PATIENCE)
+        async with asyncio.timeout(PATIENCE.total_seconds()):
+            # No thread: whoever waits may give up sooner.
+            while not self._fault.held:  # noqa: ASYNC110 - it is another thread that holds
+                await asyncio.sleep(0.02)
 
     def let_go(self, then: Release = "continue") -> None:
         """Let the held call go on, or drop it where nobody hears its answer; none is held any more."""
