@@ -61,3 +61,4 @@ base-image: setup  ## make the Debian image of the local cloud's Docker machines
 bench: setup  ## measure, and print the tables of benchmarks/README.md
 	@$(RUN) python benchmarks/campaign.py
 	@$(RUN) python benchmarks/image.py
+	@$(RUN) python benchmarks/drill.py

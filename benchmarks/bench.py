@@ -1,16 +1,18 @@
 """What the benchmarks share: an engine in memory, a worker of its own process, a table."""
 
 import asyncio
+import json
 import os
 import platform
 import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,6 +115,26 @@ async def _connected(port: int) -> Client:
             if time.monotonic() > deadline:
                 raise
             await asyncio.sleep(0.1)
+
+
+@contextmanager
+def up(*parts: str, machines: str) -> Iterator[dict[str, str]]:
+    """Start parts of the stack on free ports; give the environment of what uses them."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        place = ("--run-dir", folder)
+        only = [word for part in parts for word in ("--only", part)]
+        words = ("up", "--free-ports", "--machines", machines, *only, *place, "--output", "json")
+        told = json.loads(command("steadfleet", *words))
+        try:
+            yield {**os.environ, **told["environment"], "STEADFLEET_RUN_DIR": folder}
+        finally:
+            command("steadfleet", "down", *place)
+
+
+def command(name: str, *words: str, env: dict[str, str] | None = None) -> str:
+    """Run a command of ours, and return what it printed."""
+    ran = subprocess.run([BIN / name, *words], env=env, stdout=subprocess.PIPE, check=True, text=True)
+    return ran.stdout.strip()
 
 
 async def timed(work: Callable[[], Awaitable[object]]) -> float:

@@ -12,19 +12,21 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "examples"))
 import demo
 from bench import BIN, Row
 
+import stage
+
 HOSTS = 48
 POLICY = Path(__file__).with_name("cloud.yaml")
 
 
 def calls_per_host() -> list[Row]:
-    with demo.stack("process", keep=False) as env:
+    with stage.stack(demo.RUN_DIR, "--machines", "process", keep=False) as env:
         old, _ = (
             demo.register(version, release, env) for version, release in list(demo.RELEASES.items())[:2]
         )
-        demo.run(
+        stage.run(
             "local-cloud", "fleet", "create", "web", "--image", old, "--size", str(HOSTS), env=env, quiet=True
         )
-        mark = demo.ask("record", env)[-1]["seq"]
+        mark = stage.ask("record", env)[-1]["seq"]
         began = time.perf_counter()
         command: list[str | Path] = [
             BIN / "campaign",
@@ -41,7 +43,7 @@ def calls_per_host() -> list[Row]:
             ran = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, check=True)
         took = time.perf_counter() - began
         changed = json.loads(ran.stdout)["status"]["counts"]["changed"]
-        calls = [entry for entry in demo.ask(f"record?since={mark}", env) if entry["kind"] == "call"]
+        calls = [entry for entry in stage.ask(f"record?since={mark}", env) if entry["kind"] == "call"]
     if changed != HOSTS:
         raise RuntimeError(f"{changed} of {HOSTS} hosts were changed")
     changing = sum(call["mutating"] for call in calls) / HOSTS

@@ -3,20 +3,19 @@
 import asyncio
 import base64
 import json
-import os
 import statistics
 import subprocess
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import copytree, which
 from typing import Any
 
 import boto3
-from bench import BIN, HERE, Row, middle
+from bench import HERE, Row, middle, up
 from temporalio.client import Client, WorkflowHandle
 
 from steadfleet_core.image.golden import GoldenImage as Contract
@@ -168,26 +167,6 @@ async def phases(handle: WorkflowHandle[Any, Any], report: ImageReport, took: fl
     found = {phase: sum(activities[name] for name in names) for phase, names in PHASES.items()}
     found |= {"packer": packer, "around packer": activities["build_image"] - packer}
     return {**found, "workflow and engine": took - sum(activities.values())}
-
-
-@contextmanager
-def up(*parts: str, machines: str) -> Iterator[dict[str, str]]:
-    """Start parts of the stack on free ports; give the environment of what uses them."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        place = ("--run-dir", folder)
-        only = [word for part in parts for word in ("--only", part)]
-        words = ("up", "--free-ports", "--machines", machines, *only, *place, "--output", "json")
-        told = json.loads(command("steadfleet", *words))
-        try:
-            yield {**os.environ, **told["environment"]}
-        finally:
-            command("steadfleet", "down", *place)
-
-
-def command(name: str, *words: str, env: dict[str, str] | None = None) -> str:
-    """Run a command of ours, and return what it printed."""
-    ran = subprocess.run([BIN / name, *words], env=env, stdout=subprocess.PIPE, check=True, text=True)
-    return ran.stdout.strip()
 
 
 @asynccontextmanager

@@ -14,10 +14,9 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
-from bench import Row, middle
+from bench import Row, command, middle, up
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from image_builds import command, up
 
 from steadfleet_activities.fleet.clients import client_config
 from steadfleet_activities.image.attesting.content import AT_ONCE, content_of
