@@ -119,7 +119,7 @@ def platform_time(cloud: LocalCloud, copy: str) -> float:
     made = {
         entry["event"]: datetime.fromisoformat(entry["time"])
         for entry in cloud.get("record")
-        if entry["kind"] == "database" and entry["database"] == copy
+        if entry["kind"] == "database" and entry.get("database") == copy
     }
     [asked] = [
         datetime.fromisoformat(entry["time"])

@@ -255,6 +255,7 @@ def test_a_replica_that_was_stale_catches_up(cloud: LocalCloud, home: Region) ->
     fault = cloud.add_fault("stale-replica")
     home.rds.create_db_instance_read_replica(DBInstanceIdentifier="late", SourceDBInstanceIdentifier="shop")
     home.available("late")
+    assert home.sql("late", "SELECT pg_last_wal_receive_lsn() IS NOT NULL") == [(True,)], "it never heard"
     home.sql("shop", "INSERT INTO orders VALUES (3001)")
     assert 3001 not in home.rows("late")
 

@@ -141,7 +141,11 @@ class Production:
     def await_writes(self, rows: int) -> None:
         """Wait until the witness has written so many more."""
         wanted = self.writes() + rows
-        _await(f"write {wanted} of the witness in {self.database}", lambda: self.writes() >= wanted)
+        _await(
+            f"write {wanted} of the witness in {self.database}",
+            lambda: self.writes() >= wanted,
+            "its log says which file of ledgers it follows, and what of it is not kept",
+        )
 
     def writes(self) -> int:
         """Count what the witness has written."""
@@ -217,10 +221,10 @@ def _unless_gone(delete: Callable[..., object], **what: object) -> None:
             raise
 
 
-def _await(what: str, there: Callable[[], bool]) -> None:
+def _await(what: str, there: Callable[[], bool], advice: str = "read the local cloud's log") -> None:
     """Look until it is so; raises `RefusedError`."""
     deadline = time.monotonic() + _PATIENCE
     while not there():
         if time.monotonic() > deadline:
-            raise RefusedError(f"{what} is not there after {_PATIENCE:g} s: read the local cloud's log")
+            raise RefusedError(f"{what} is not there after {_PATIENCE:g} s: {advice}")
         time.sleep(_LOOK_EVERY)
