@@ -24,6 +24,8 @@ class Planter:
         self.kms = self._client("kms")
         self.autoscaling = self._client("autoscaling")
         self.elb = self._client("elbv2")
+        self.rds = self._client("rds")
+        self.route53 = self._client("route53")
         self.vpc = self.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
         self.subnet = self.ec2.describe_subnets()["Subnets"][0]
         self.image = self.ec2.describe_images(Owners=["self"])["Images"][0]
@@ -137,6 +139,79 @@ class Planter:
         made = self.elb.create_load_balancer(Name="forgotten", Subnets=subnets)
         return str(made["LoadBalancers"][0]["LoadBalancerArn"])
 
+    def listener(self) -> str:
+        answer = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "200"}}
+        made = self.elb.create_listener(
+            LoadBalancerArn=self.balancer(), Protocol="HTTP", Port=80, DefaultActions=[answer]
+        )
+        return str(made["Listeners"][0]["ListenerArn"])
+
+    def zone(self) -> str:
+        made = self.route53.create_hosted_zone(
+            Name="forgotten.internal",
+            CallerReference="forgotten",
+            VPC={"VPCRegion": self.cloud.region, "VPCId": self.vpc},
+            HostedZoneConfig={"PrivateZone": True},
+        )
+        return str(made["HostedZone"]["Id"]).removeprefix("/hostedzone/")
+
+    def record(self) -> str:
+        zone = self.zone()
+        record = {"Name": "www.forgotten.internal", "Type": "A", "TTL": 1}
+        record |= {"ResourceRecords": [{"Value": "10.0.0.1"}]}
+        self.route53.change_resource_record_sets(
+            HostedZoneId=zone,
+            ChangeBatch={"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]},
+        )
+        return rf"{zone}/www\.forgotten\.internal\.?/A"
+
+    def health_check(self) -> str:
+        asked = {"IPAddress": "10.0.0.1", "Port": 80, "Type": "TCP"}
+        made = self.route53.create_health_check(CallerReference="forgotten", HealthCheckConfig=asked)
+        return str(made["HealthCheck"]["Id"])
+
+    def delegation_set(self) -> str:
+        made = self.route53.create_reusable_delegation_set(CallerReference="forgotten")
+        return str(made["DelegationSet"]["Id"]).removeprefix("/delegationset/")
+
+    def database(self) -> str:
+        self.rds.create_db_instance(
+            DBInstanceIdentifier="forgotten",
+            Engine="postgres",
+            DBInstanceClass="db.t3.micro",
+            MasterUsername="owner",
+            MasterUserPassword="only-of-this-test",
+        )
+        return "forgotten"
+
+    def available_database(self) -> str:
+        available = self.rds.get_waiter("db_instance_available")
+        available.wait(DBInstanceIdentifier=self.database(), WaiterConfig={"Delay": 1})
+        return "forgotten"
+
+    def database_content(self) -> str:
+        self.available_database()
+        return "servers/"
+
+    def database_snapshot(self) -> str:
+        self.rds.create_db_snapshot(
+            DBInstanceIdentifier=self.available_database(), DBSnapshotIdentifier="forgotten-snapshot"
+        )
+        return "forgotten-snapshot"
+
+    def database_subnet_group(self) -> str:
+        subnets = [one["SubnetId"] for one in self.ec2.describe_subnets()["Subnets"][:2]]
+        self.rds.create_db_subnet_group(
+            DBSubnetGroupName="forgotten", DBSubnetGroupDescription="x", SubnetIds=subnets
+        )
+        return "forgotten"
+
+    def database_parameter_group(self) -> str:
+        self.rds.create_db_parameter_group(
+            DBParameterGroupName="forgotten", DBParameterGroupFamily="postgres16", Description="x"
+        )
+        return "forgotten"
+
     def bucket(self) -> str:
         self.s3.create_bucket(
             Bucket="forgotten", CreateBucketConfiguration={"LocationConstraint": self.cloud.region}
@@ -190,6 +265,16 @@ PLANTS: dict[str, tuple[str, Callable[[Planter], str]]] = {
     "launch configuration": ("launch_configurations", Planter.launch_configuration),
     "target group": ("target_groups", Planter.targets),
     "load balancer": ("load_balancers", Planter.balancer),
+    "listener": ("listeners", Planter.listener),
+    "hosted zone": ("hosted_zones", Planter.zone),
+    "record set": ("record_sets", Planter.record),
+    "health check": ("health_checks", Planter.health_check),
+    "delegation set": ("delegation_sets", Planter.delegation_set),
+    "database": ("databases", Planter.database),
+    "data of a database": ("database_content", Planter.database_content),
+    "snapshot of a database": ("database_snapshots", Planter.database_snapshot),
+    "subnet group of databases": ("database_subnet_groups", Planter.database_subnet_group),
+    "parameter group of databases": ("database_parameter_groups", Planter.database_parameter_group),
     "bucket": ("buckets", Planter.bucket),
     "object": ("objects", Planter.object),
     "upload": ("uploads", Planter.upload),
