@@ -1,4 +1,4 @@
-"""One cloud of two regions for all tests of this folder: a database takes seconds to be made."""
+"""One cloud of two regions for all tests of a file: a database takes seconds to be made."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from integration.drill.aws.stage import HOME, RECOVERY, Stage
 from steadfleet_local_cloud import LocalCloud
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with LocalCloud(
         state=tmp_path_factory.mktemp("cloud"), regions=(HOME, RECOVERY), probe_scale=0.02
