@@ -1,6 +1,6 @@
 """What a drill adds to the work of recovering: from the declared start to the end of the last step.
 
-`python benchmarks/drill.py` prints the table of README.md, in about five minutes.
+`python benchmarks/drill.py` prints the table of README.md, in about six minutes.
 """
 
 import asyncio
