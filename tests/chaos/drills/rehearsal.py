@@ -1,7 +1,6 @@
 """A drill under way, and short words for what a test does with it."""
 
 import asyncio
-import time
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -9,7 +8,7 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.service import RPCError
 
 from steadfleet_core.campaign.lifecycle import Request
-from steadfleet_core.drill.report import DrillReport, DrillState, DrillStatus
+from steadfleet_core.drill.report import DrillReport, DrillStatus
 from steadfleet_core.drill.verdict import Verdict
 from steadfleet_workflows.drill import DrDrill
 
@@ -23,17 +22,6 @@ class Rehearsal:
     handle: WorkflowHandle[DrDrill, DrillReport]
     run: str
     since: int
-
-    async def status(self) -> DrillStatus:
-        return await self.handle.query(DrDrill.status)
-
-    async def reaches(self, state: DrillState) -> DrillStatus:
-        deadline = time.monotonic() + ENDED_WITHIN.total_seconds()
-        while (status := await self.status()).state is not state:
-            assert not status.state.closed, status.reason
-            assert time.monotonic() < deadline, f"still {status.state}"
-            await asyncio.sleep(0.1)
-        return status
 
     async def abort(self) -> None:
         await self.handle.execute_update(DrDrill.abort, Request(by="chaos", reason="enough"))

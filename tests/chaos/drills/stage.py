@@ -33,7 +33,6 @@ KEPT = (
     Kept("objects", rf"{BUCKETS[0]}/drills/[a-z0-9-]+/[a-zA-Z0-9-]+\.json", "it says how the drill went"),
 )
 """What a drill leaves by intent, however it ends."""
-TAG = "steadfleet:run"
 
 _SETTINGS = {
     "STEADFLEET_HEARTBEAT_TIMEOUT": "2s",
@@ -99,15 +98,6 @@ class Stage:
         async with asyncio.timeout(ENDED_WITHIN.total_seconds()):
             residue: Residue = await handle.result()
         return residue
-
-    def made(self, rehearsal: Rehearsal) -> dict[str, int]:
-        """Count what there is of a drill now, by kind."""
-        held = self.cloud.inventory()
-        counted = {
-            kind: sum(one.get("tags", {}).get(TAG) == rehearsal.run for one in items)
-            for kind, items in held.items()
-        }
-        return {kind: count for kind, count in counted.items() if count}
 
     def creates(self, rehearsal: Rehearsal) -> Counter[str]:
         """Count the calls that made something for a drill, as the cloud took them down."""
