@@ -21,7 +21,7 @@ from steadfleet_dr_drill.rehearsal.catalogue import CATALOGUE
 from steadfleet_dr_drill.rehearsal.control import Result
 from steadfleet_dr_drill.rehearsal.rehearsing import Stage, rehearse
 
-_MOST_SHOWN = 110
+_MOST_SHOWN = 170
 
 
 class Exit(IntEnum):
