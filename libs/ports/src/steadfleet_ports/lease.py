@@ -150,7 +150,10 @@ class Janitor(ABC):
     @activity.defn
     @abstractmethod
     async def rehearse_sweep(self, sweep: Sweep) -> tuple[str, ...]:
-        """Say which deletes this janitor may not do, by a dry run of each; empty when it may do all."""
+        """Say which deletes this janitor may not do, by a dry run of each; empty when it may do all.
+
+        What has no dry run (RDS, load balancers, Auto Scaling, Route 53) is only looked for.
+        """
 
     @activity.defn
     @abstractmethod

@@ -253,7 +253,7 @@ class Limits(Contract):
 class Schedule(Contract):
     """When it happens by itself: five fields of cron, in `timezone`. No drill starts on a blocked date.
 
-    A drill that still runs, or a campaign on the same fleet, skips the next one.
+    A drill of the schedule that still runs skips the next one; a campaign on the same fleet has it refused.
     """
 
     cron: str = Field(pattern=r"^\S+( \S+){4}$", description='five fields of cron such as "30 2 * * 6"')
