@@ -14,7 +14,7 @@ _LOOK_EVERY = 0.2
 
 async def expect_open(client: Client, run: str) -> list[str]:
     """Say what is wrong with a lease that must still insist, and have told a person."""
-    status = await client.get_workflow_handle_for(Lease.run, lease_id(run)).query(Lease.status)
+    status = await client.get_workflow_handle(lease_id(run)).query(Lease.status)
     problems = []
     if status.state is not LeaseState.SWEEPING:
         problems.append(f"{lease_id(run)} is {status.state} although something is left, expected sweeping")
@@ -25,7 +25,7 @@ async def expect_open(client: Client, run: str) -> list[str]:
 
 async def expect_cleaned(client: Client, run: str, drill: Rehearsal) -> list[str]:
     """Let the lease look again now, rather than when its pause is over, and wait for its end."""
-    handle = client.get_workflow_handle_for(Lease.run, lease_id(run))
+    handle = client.get_workflow_handle(lease_id(run))
     await handle.execute_update(Lease.close, Owner(workflow=drill.id, run=drill.run))
     try:
         async with asyncio.timeout(_CLEANED_WITHIN):
