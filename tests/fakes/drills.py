@@ -78,6 +78,7 @@ class DrillWorld(World):
     reports: list[str] = field(default_factory=list)
     holder: str = ""
     requests: list[StepRequest] = field(default_factory=list)
+    counted_until: datetime | None = None
 
     async def attempt(self, name: str, thing: str) -> None:
         """Carry out a step which fails as often as it was told to, after it took effect."""
@@ -96,7 +97,12 @@ class FakeDrills(Drills):
         await self.world.step("prepare")
         plan = preparation.order.plan
         stores = [
-            ResolvedStore(name=one.name, source="shop-orders", copy_id=f"{preparation.run}-{one.name}")
+            ResolvedStore(
+                name=one.name,
+                source="shop-orders",
+                copy_id=f"{preparation.run}-{one.name}",
+                point=plan.spec.recovery_point.at or preparation.at - timedelta(hours=1),
+            )
             for one in plan.spec.stores
         ]
         services = [
@@ -215,7 +221,8 @@ class FakeWitness(Witness):
     @activity.defn
     async def reconcile_ledger(self, reconciliation: Reconciliation) -> DataLoss:
         await self.world.step("reconcile", where=reconciliation.store)
-        at = reconciliation.declared_at
+        self.world.counted_until = reconciliation.as_of
+        at = reconciliation.as_of
         entries = [
             LedgerEntry(sequence=n, acknowledged_at=at - timedelta(seconds=100 - n)) for n in range(100)
         ]

@@ -1,7 +1,7 @@
 """A drill says what it proved, and nothing of it stays: whatever fails, hangs or is aborted."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -137,6 +137,17 @@ async def test_what_could_not_be_proven_is_never_green(
     assert status.judgement is not None
     assert getattr(status.judgement, verdict).verdict is Verdict.NOT_PROVEN
     assert status.state is DrillState.NOT_PROVEN
+
+
+async def test_what_came_after_the_recovery_point_that_was_asked_for_is_no_loss(
+    time_skipping: WorkflowEnvironment,
+) -> None:
+    latest, asked = DrillWorld(), DrillWorld()
+    status = await ended(time_skipping, latest)
+    await ended(time_skipping, asked, recoveryPoint={"at": "2026-01-31T04:00:00Z"})
+
+    assert latest.counted_until == status.declared_at
+    assert asked.counted_until == datetime(2026, 1, 31, 4, tzinfo=UTC)
 
 
 async def test_a_tabletop_touches_nothing_and_proves_nothing(time_skipping: WorkflowEnvironment) -> None:

@@ -190,19 +190,20 @@ class DrDrill(DrillSteps):
         sealed = {ledger.name: ledger for ledger in self.declared_ledgers}
         for store in self.spec.stores:
             if store.ledger:
-                self.losses.append(await self._loss(store, sealed[store.ledger]))
+                self.losses.append(await self._loss(drill, store, sealed[store.ledger]))
 
-    async def _loss(self, store: AnyStore, sealed: SealedLedger) -> DataLoss:
+    async def _loss(self, drill: Drill, store: AnyStore, sealed: SealedLedger) -> DataLoss:
         made = self._made().get(f"{StepKind.RESTORE} {store.name}", {})
         problem = sealed.problem or ("" if made else f"{store.name} was not restored")
         if problem or sealed.digest is None or self.declared_at is None:
             return _unknown(store, problem or "its ledger was not sealed")
+        asked = not self.spec.recovery_point.latest
         request = Reconciliation(
             run=self.run_name,
             store=store.name,
             ledger=sealed.name,
             sealed=sealed.digest,
-            declared_at=self.declared_at,
+            as_of=(asked and drill.store(store.name).point) or self.declared_at,
             host=made["host"],
             port=int(made["port"]),
             database=store.database,

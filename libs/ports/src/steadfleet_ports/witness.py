@@ -41,13 +41,17 @@ class Watch(Model):
 
 
 class Reconciliation(Model):
-    """Hold a sealed ledger against the recovered database."""
+    """Hold a sealed ledger against the recovered database.
+
+    What counts was acknowledged until `as_of`: the declared start, or the recovery point that the plan
+    asks for, since nobody promised what came after that one.
+    """
 
     run: str
     store: str
     ledger: str
     sealed: Digest
-    declared_at: datetime
+    as_of: datetime
     host: str
     port: int
     database: str

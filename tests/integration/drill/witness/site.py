@@ -116,7 +116,7 @@ def reconciliation(server: Server, recovered: str, kept: SealedLedger, **changes
         "store": "orders",
         "ledger": kept.name,
         "sealed": kept.digest,
-        "declared_at": datetime.now(UTC),
+        "as_of": datetime.now(UTC),
         "host": "127.0.0.1",
         "port": server.port,
         "database": recovered,

@@ -78,7 +78,7 @@ async def test_what_was_acknowledged_is_in_the_store_and_nothing_is_lost_of_a_tr
     copy = new_database(postgres, "true_copy", "true_source")
 
     loss = await reconcile(
-        site, reconciliation(postgres, copy, declared.ledgers[0], declared_at=declared.at), keeper
+        site, reconciliation(postgres, copy, declared.ledgers[0], as_of=declared.at), keeper
     )
 
     assert set(site.sequences()) <= set(rows(postgres, "true_source"))
@@ -273,7 +273,7 @@ async def damaged(postgres: Server, site: Site, name: str, statement: Any) -> Da
     copy = new_database(postgres, f"{name}_copy", f"{name}_source")
     postgres.run(statement, copy)
     return await reconcile(
-        site, reconciliation(postgres, copy, declared.ledgers[0], declared_at=declared.at), keeper
+        site, reconciliation(postgres, copy, declared.ledgers[0], as_of=declared.at), keeper
     )
 
 

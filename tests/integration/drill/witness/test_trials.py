@@ -254,7 +254,7 @@ async def losses(site: Site, server: Server, tmp_path: Path, count: int) -> list
     truth = damage(tmp_path / "rows.jsonl", server, database, names)
     found = []
     for name, one in kept.items():
-        asked = reconciliation(server, database, one.sealed.ledgers[0], declared_at=one.sealed.at)
+        asked = reconciliation(server, database, one.sealed.ledgers[0], as_of=one.sealed.at)
         loss: DataLoss = await ActivityEnvironment().run(site.witness(one.keeper).reconcile_ledger, asked)
         found.append((loss, expected(site, name, one, truth[name], loss)))
     return found

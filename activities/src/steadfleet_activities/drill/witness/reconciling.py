@@ -35,7 +35,7 @@ class Reconciler:
             found = self._found(asked, table, acknowledged[0].sequence, acknowledged[-1].sequence)
         except (psycopg.Error, RefusedError) as error:
             return _unknown(asked, _explained(error, asked, table))
-        return loss_of(asked.store, asked.ledger, acknowledged, found, asked.declared_at)
+        return loss_of(asked.store, asked.ledger, acknowledged, found, asked.as_of)
 
     def _found(self, asked: Reconciliation, table: str, first: int, last: int) -> list[int]:
         database = self.database(asked)
