@@ -46,10 +46,10 @@ check: setup  ## format, lint, types, imports, lock: what must be clean
 	@$(RUN) lint-imports --no-cache
 
 test: setup  ## everything but the slow tests, and those that need a browser or a Docker engine
-	@$(RUN) pytest -n 2 -m "not slow and not browser and not docker and not modern_packer"
+	@$(RUN) pytest -n 2 --dist worksteal -m "not slow and not browser and not docker and not modern_packer"
 
 test-all: setup  ## every test but one; needs Chromium and its driver, Docker, packer, and `.ci/interop`
-	@$(RUN) pytest -n 2 -m "not modern_packer"
+	@$(RUN) pytest -n 2 --dist worksteal -m "not modern_packer"
 
 test-modern-packer: setup  ## build a modern packer (five minutes, needs Go), and build an image with it
 	@.ci/modern-packer

@@ -10,12 +10,26 @@ import pytest
 from hypothesis import HealthCheck, settings
 from temporalio.common import SearchAttributeKey
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker._workflow import _WorkflowWorker
 
 from steadfleet_durable import data_converter
 
 # A noisy machine fails no test: how long an example takes is the benchmarks' business.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+
+def _patient(made: Callable[..., None]) -> Callable[..., None]:
+    def make(worker: _WorkflowWorker, *args: Any, **kwargs: Any) -> None:
+        made(worker, *args, **kwargs)
+        if worker._deadlock_timeout_seconds is not None:
+            worker._deadlock_timeout_seconds = 60
+
+    return make
+
+
+# Nor is a workflow task that waits for a core a deadlock: the SDK gives it two seconds.
+_WorkflowWorker.__init__ = _patient(_WorkflowWorker.__init__)  # type: ignore[method-assign]
 
 StartEngine = Callable[..., AbstractAsyncContextManager[WorkflowEnvironment]]
 
