@@ -23,6 +23,7 @@ from steadfleet_signing.approval import refuse_bad_keys
 from steadfleet_workflows.campaign_lease import UnderLease
 from steadfleet_workflows.decisions import EndedError
 from steadfleet_workflows.hosts import root_cause
+from steadfleet_workflows.refusal import refused
 from steadfleet_workflows.renewal import continue_as_new, should_continue_as_new
 from steadfleet_workflows.steering import wind_down
 
@@ -59,7 +60,7 @@ class PatchCampaign(UnderLease):
         except (ApplicationError, RefusedError) as error:
             self.phase, self.reason = State.FAILED, str(error)
             self._show()
-            raise _refused(str(error)) from error
+            raise refused(str(error)) from error
         self.ending = await self._roll_out_all(plan)
         self.book.owe_failed()
         await self._put_back(plan)
@@ -92,13 +93,13 @@ class PatchCampaign(UnderLease):
             workflow.execute_activity_method(Fleet.preview_plan, Freeze(order=self.order, store=True), **SLOW)
         )
         if preview.problems:
-            raise _refused("; ".join(preview.problems))
+            raise refused("; ".join(preview.problems))
         self.book.warn(*preview.warnings)
         grant = await _refusing(
             workflow.execute_activity_method(Reservations.reserve_fleet, self._claim(), **QUICK)
         )
         if not grant.granted:
-            raise _refused(grant.reason)
+            raise refused(grant.reason)
         self.book.plan = preview.plan
         return preview.plan
 
@@ -273,8 +274,4 @@ async def _refusing(call: Awaitable[_Result]) -> _Result:
     try:
         return await call
     except ActivityError as error:
-        raise _refused(root_cause(error)) from error
-
-
-def _refused(problem: str) -> ApplicationError:
-    return ApplicationError(problem, type="RefusedError", non_retryable=True)
+        raise refused(root_cause(error)) from error

@@ -1,7 +1,6 @@
 """A drill: recovered in an isolated copy, watched by a witness, judged, and always torn down."""
 
 import asyncio
-from collections.abc import Iterable
 from datetime import timedelta
 
 from temporalio import workflow
@@ -26,11 +25,12 @@ from steadfleet_ports.drill import (
 )
 from steadfleet_ports.lease import LeaseOrder, Owner, Sweep
 from steadfleet_ports.witness import Declaration, Reconciliation, Watch, Witness
-from steadfleet_workflows.drill_shown import DrillShown, refused
-from steadfleet_workflows.drill_steps import ATTEMPTS, DrillSteps
+from steadfleet_workflows.drill_shown import DrillShown
+from steadfleet_workflows.drill_steps import ATTEMPTS, DrillSteps, cancelled_all
 from steadfleet_workflows.hosts import root_cause
 from steadfleet_workflows.leasing import Leased
 from steadfleet_workflows.outlasting import outlast_cancels
+from steadfleet_workflows.refusal import refused
 from steadfleet_workflows.reserving import Reserved
 
 _MARGIN = timedelta(hours=1)
@@ -110,7 +110,7 @@ class DrDrill(DrillSteps):
             await self._carry_out(drill, [step for step in steps if not step.standing])
             await asyncio.gather(*watching)
         except (FailureError, asyncio.CancelledError):
-            await _ended(watching)
+            await cancelled_all(watching)
             raise
         await self._validate(drill)
         await self._measure(drill)
@@ -282,9 +282,3 @@ def _unknown(store: AnyStore, problem: str) -> DataLoss:
     return DataLoss(
         store=store.name, ledger=store.ledger or "", acknowledged=0, recovered=0, lost=0, problem=problem
     )
-
-
-async def _ended(tasks: Iterable[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

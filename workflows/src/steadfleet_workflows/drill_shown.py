@@ -4,7 +4,6 @@ import asyncio
 from datetime import datetime
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
 
 from steadfleet_core.campaign.lifecycle import Request
 from steadfleet_core.drill.measuring import DataLoss, Observation, SealedLedger
@@ -23,6 +22,7 @@ from steadfleet_core.drill.report import (
 from steadfleet_core.drill.steps import StepProgress, StepState, steps_of
 from steadfleet_workflows.drill_visibility import drill_attributes, drill_details
 from steadfleet_workflows.naming import run_name
+from steadfleet_workflows.refusal import refused
 
 
 class StepRequested(Request):
@@ -207,7 +207,3 @@ class DrillShown:
 
     def _receipt(self, verb: str, request: Request, effect: str) -> DrillReceipt:
         return DrillReceipt(verb=verb, by=request.by, reason=request.reason, at=workflow.now(), effect=effect)
-
-
-def refused(problem: str) -> ApplicationError:
-    return ApplicationError(problem, type="RefusedError", non_retryable=True)

@@ -1,7 +1,7 @@
 """The steps of a drill: each as soon as what it needs is done; one that fails waits for a person."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import timedelta
 
 from temporalio import workflow
@@ -46,9 +46,7 @@ class DrillSteps(DrillShown):
         try:
             await asyncio.gather(*tasks.values())
         except (FailureError, asyncio.CancelledError):  # not an eviction, in which nothing can be awaited
-            for task in tasks.values():
-                task.cancel()
-            await asyncio.gather(*tasks.values(), return_exceptions=True)
+            await cancelled_all(tasks.values())
             raise
 
     async def _after(self, needed: Iterable[asyncio.Task[None]], drill: Drill, step: Step) -> None:
@@ -108,3 +106,10 @@ class DrillSteps(DrillShown):
         if step.kind is StepKind.ISOLATE:
             return _NETWORK_LIMIT
         return next(one.start_time_limit for one in self.spec.services if one.name == step.subject)
+
+
+async def cancelled_all(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel them, and wait until each has ended, however it does."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Iterable
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
 
 from steadfleet_core.campaign.lifecycle import Request
 from steadfleet_core.image.order import Build, BuiltImage, ImageOrder
@@ -18,6 +17,7 @@ from steadfleet_core.image.report import (
     PlaceState,
 )
 from steadfleet_workflows.naming import run_name
+from steadfleet_workflows.refusal import refused
 from steadfleet_workflows.visibility import image_attributes, image_details
 
 _UNDONE = "everything that was made for this version is taken away again"
@@ -83,7 +83,7 @@ class ImageShown:
     @retry.validator
     def _may_retry(self, request: Request) -> None:
         if self.state is not ImageState.HALTED or self.retrying or self.aborted:
-            raise _refused(f"cannot retry while {self.state}: only a halted build waits for it")
+            raise refused(f"cannot retry while {self.state}: only a halted build waits for it")
 
     @workflow.update
     async def abort(self, request: Request) -> ImageReceipt:
@@ -95,7 +95,7 @@ class ImageShown:
     @abort.validator
     def _may_abort(self, request: Request) -> None:
         if problem := self._too_late():
-            raise _refused(problem)
+            raise refused(problem)
 
     @workflow.signal(name="abort", description="Stop, and undo everything that was made for this version.")
     def abort_signal(self, request: Request | None = None) -> None:
@@ -143,7 +143,3 @@ class ImageShown:
 
     def _receipt(self, verb: str, request: Request, effect: str) -> ImageReceipt:
         return ImageReceipt(verb=verb, by=request.by, reason=request.reason, at=workflow.now(), effect=effect)
-
-
-def _refused(problem: str) -> ApplicationError:
-    return ApplicationError(problem, type="RefusedError", non_retryable=True)

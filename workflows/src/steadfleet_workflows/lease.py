@@ -26,6 +26,7 @@ from steadfleet_ports.lease import (
 )
 from steadfleet_workflows.hosts import root_cause
 from steadfleet_workflows.lease_book import ContinuedLease, LeaseBook, details
+from steadfleet_workflows.refusal import refused
 from steadfleet_workflows.renewal import continue_as_new, should_continue_as_new
 from steadfleet_workflows.steering import wind_down
 
@@ -218,7 +219,7 @@ class Lease:
         if self.book.state is LeaseState.OPENING:
             self.book.state = LeaseState.REFUSED if problems else LeaseState.HELD
         if problems:
-            raise _refused(f"the janitor may not clean up after {self.sweep.run}: {'; '.join(problems)}")
+            raise refused(f"the janitor may not clean up after {self.sweep.run}: {'; '.join(problems)}")
 
     def _take_in(self, order: LeaseOrder) -> None:
         self.sweep = _since(order.sweep, self.sweep.since)
@@ -232,7 +233,7 @@ class Lease:
     def _refuse_stranger(self, owner: Owner) -> None:
         if owner != self.book.owner:
             ours = self.book.owner
-            raise _refused(
+            raise refused(
                 f"lease/{self.sweep.run} belongs to {ours.workflow} (run {ours.run}), not to "
                 f"{owner.workflow} (run {owner.run}): give each run its own name"
             )
@@ -283,7 +284,3 @@ def _pauses() -> Iterator[timedelta]:
     while True:
         yield pause
         pause = min(pause * 2, LONGEST_PAUSE)
-
-
-def _refused(problem: str) -> ApplicationError:
-    return ApplicationError(problem, type="RefusedError", non_retryable=True)

@@ -3,12 +3,13 @@
 from typing import Self
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError
 
 from steadfleet_durable.options import QUICK, UNDO
 from steadfleet_ports.reservation import Claim, Reservations
 from steadfleet_workflows.hosts import root_cause
 from steadfleet_workflows.leasing import ended
+from steadfleet_workflows.refusal import refused
 
 
 class Reserved:
@@ -32,7 +33,7 @@ class Reserved:
         if self._claim:
             grant = await workflow.execute_activity_method(Reservations.reserve_fleet, self._claim, **QUICK)
             if not grant.granted:
-                raise ApplicationError(grant.reason, type="RefusedError", non_retryable=True)
+                raise refused(grant.reason)
         return self
 
     async def __aexit__(self, _type: object, error: BaseException | None, _tb: object) -> None:

@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
 
 from steadfleet_core.campaign.book import Book
 from steadfleet_core.campaign.lifecycle import (
@@ -23,6 +22,7 @@ from steadfleet_core.campaign.report import Approver
 from steadfleet_core.campaign.wave import Steering, WaveProgress
 from steadfleet_signing.approval import Approval, check_approval
 from steadfleet_signing.errors import VerificationError
+from steadfleet_workflows.refusal import refused
 
 STALE = timedelta(hours=1)
 """A pause after which hosts and image are looked at again before anything goes on."""
@@ -83,7 +83,7 @@ class Verbs:
     def _may_approve(self, request: Approve) -> None:
         self._refuse_nonsense(Verb.APPROVE)
         for problem in self._objections(request):
-            raise _refused(problem)
+            raise refused(problem)
 
     @workflow.update
     async def reject(self, request: Request) -> Receipt:
@@ -228,7 +228,7 @@ class Verbs:
     def _refuse_nonsense(self, verb: Verb) -> None:
         problem = self._refusal(verb)
         if problem is not None:
-            raise _refused(problem)
+            raise refused(problem)
 
     def _refusal(self, verb: Verb) -> str | None:
         if self.ending is not None:
@@ -275,7 +275,3 @@ class Verbs:
         except (VerificationError, ValueError) as error:
             return [f"the proof does not count: {error}"]
         return []
-
-
-def _refused(problem: str) -> ApplicationError:
-    return ApplicationError(problem, type="RefusedError", non_retryable=True)
