@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,19 +61,27 @@ async def tried(kind: type[Control], scene: Scene) -> Result:
 
 async def _drilled(control: Control, scene: Scene) -> DrillReport:
     """Return what the drill says; one that does not come to its end is ended, once the harm is mended."""
-    drill = None
+    starting = None
     try:
         async with control.harm():
-            drill = await Rehearsal.started(scene.client, scene.plan(control.name, control.plan()))
+            plan = scene.plan(control.name, control.plan())
+            starting = asyncio.ensure_future(Rehearsal.started(scene.client, plan))
+            drill = await asyncio.shield(starting)
             _, report = await asyncio.gather(control.meanwhile(drill), drill.report())
             await control.afterwards(report, drill)
             return report
     except BaseException:
-        if drill is not None:
-            await drill.end()
-            with suppress(RPCError, WorkflowUpdateFailedError):
-                await expect_cleaned(scene.client, drill.name, drill)
+        if starting is not None:
+            await _taken_away(scene, starting)
         raise
+
+
+async def _taken_away(scene: Scene, starting: Awaitable[Rehearsal]) -> None:
+    """End a drill, also one whose start nobody has answered yet: the engine may have begun it."""
+    with suppress(RPCError, WorkflowUpdateFailedError):
+        drill = await starting
+        await drill.end()
+        await expect_cleaned(scene.client, drill.name, drill)
 
 
 @asynccontextmanager

@@ -21,10 +21,11 @@ from steadfleet_core.errors import RefusedError
 from steadfleet_dr_drill.rehearsal.local_cloud import LocalCloud
 from steadfleet_dr_drill.rehearsal.production import AWAY, Production
 from steadfleet_workflows.drill import DrDrill
+from steadfleet_workflows.naming import name_of_run
 
 REHEARSED_WITHIN = timedelta(minutes=3)
 _LOOK_EVERY = 0.1
-_ABORTED_WITHIN = 60.0
+_ABORTED_WITHIN = 120.0
 _SOON = 60.0
 REQUESTED_BY = "the negative controls"
 
@@ -108,7 +109,7 @@ class Rehearsal:
         self.id = handle.id
         self.run = run
         """Of Temporal's: the first of its chain."""
-        self.name = f"drill-{plan}-{run.split('-', maxsplit=1)[0]}"
+        self.name = name_of_run(run, "drill", plan)
         """What all that it makes is named and tagged after."""
         self._handle = handle
 
