@@ -5,6 +5,8 @@ UV_VERSION := 0.13.8
 UV := .tools/bin/uv
 RUN := $(UV) run --frozen --no-sync
 STAMP := .venv/.setup-complete
+# What has a target of its own, for its programs are built from source.
+OWN_TIER := not modern_packer and not self_host and not kubernetes and not terraform
 .PHONY: help setup lock demo demo-drill up down check test test-all test-modern-packer base-image bench
 
 help:  ## this list
@@ -46,10 +48,10 @@ check: setup  ## format, lint, types, imports, lock: what must be clean
 	@$(RUN) lint-imports --no-cache
 
 test: setup  ## everything but the slow tests, and those that need a browser or a Docker engine
-	@$(RUN) pytest -n 2 --dist worksteal -m "not slow and not browser and not docker and not modern_packer"
+	@$(RUN) pytest -n 2 --dist worksteal -m "not slow and not browser and not docker and $(OWN_TIER)"
 
 test-all: setup  ## every test but one; needs Chromium and its driver, Docker, packer, and `.ci/interop`
-	@$(RUN) pytest -n 2 --dist worksteal -m "not modern_packer"
+	@$(RUN) pytest -n 2 --dist worksteal -m "$(OWN_TIER)"
 
 test-modern-packer: setup  ## build a modern packer (five minutes, needs Go), and build an image with it
 	@.ci/modern-packer

@@ -1,0 +1,1 @@
+"""A codec server: decrypts payloads for people who may read them."""
