@@ -144,7 +144,7 @@ def refuse(client: Any, operation: str, code: str, *, count: int | None = None) 
         if count is None or struck <= count:
             raise ClientError({"Error": {"Code": code, "Message": "said the test"}}, operation)
 
-    client.meta.events.register(f"before-call.ec2.{operation}", answer)
+    client.meta.events.register(f"before-call.{client.meta.service_model.service_name}.{operation}", answer)
 
 
 def nothing_left(residue: Residue) -> bool:

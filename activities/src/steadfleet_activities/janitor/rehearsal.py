@@ -4,11 +4,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from steadfleet_activities.configuring import ATTESTATIONS
+from steadfleet_activities.dry_runs import NOWHERE, refused
 from steadfleet_activities.fleet import tags
-from steadfleet_activities.fleet.errors import code_of
 from steadfleet_activities.janitor.clients import JanitorAws
 from steadfleet_activities.janitor.found import Found
 from steadfleet_activities.janitor.inventory import LOOKS, Inventory, attested
@@ -18,20 +16,7 @@ from steadfleet_activities.janitor.zones import GLOBAL, Zones
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import IpPermissionTypeDef
 
-NOWHERE = "0" * 17
-"""The id of nothing: a dry run of a delete needs one, and there is nothing to delete yet."""
-
-_REFUSALS = frozenset(
-    {
-        "UnauthorizedOperation",
-        "AccessDenied",
-        "AccessDeniedException",
-        "AuthFailure",
-        "InvalidClientTokenId",
-        "SignatureDoesNotMatch",
-        "OptInRequired",
-    }
-)
+WORKER = "janitor"
 
 
 def refusals(aws: JanitorAws, scope: Scope, bundles: str = ATTESTATIONS) -> list[str]:
@@ -47,12 +32,13 @@ def refusals(aws: JanitorAws, scope: Scope, bundles: str = ATTESTATIONS) -> list
     }
     if scope.names:  # of images, for which something may be signed; S3 has no dry run of a delete
         calls["s3:ListBucket"] = lambda: attested(aws, bundles, f"ami-{NOWHERE}")
-    return _refused(calls, aws.region)
+    return list(refused(calls, aws.region, WORKER))
 
 
 def global_refusals(aws: JanitorAws, scope: Scope) -> list[str]:
     """Likewise of Route 53, which has no dry run either, and no regions."""
-    return _refused({"to look at private hosted zones": lambda: Zones(aws).look(scope)}, GLOBAL)
+    looks = {"to look at private hosted zones": lambda: Zones(aws).look(scope)}
+    return list(refused(looks, GLOBAL, WORKER))
 
 
 def _machine_deletes(aws: JanitorAws) -> dict[str, Callable[[], Any]]:
@@ -97,20 +83,3 @@ def _network_deletes(aws: JanitorAws) -> dict[str, Callable[[], Any]]:
         ),
         "ec2:DeleteVpc": lambda: ec2.delete_vpc(VpcId=vpc, DryRun=True),
     }
-
-
-def _refused(calls: dict[str, Callable[[], Any]], region: str) -> list[str]:
-    found = [_refusal(action, call, region) for action, call in calls.items()]
-    return [said for said in found if said is not None]
-
-
-def _refusal(action: str, call: Callable[[], Any], region: str) -> str | None:
-    try:
-        call()
-    except ClientError as error:
-        code = code_of(error)
-        if code in _REFUSALS:
-            return f"{action} in {region} is refused ({code}): allow it to the janitor's role (docs/aws.md)"
-        if code != "DryRunOperation" and not code.endswith((".NotFound", ".Malformed", ".Unavailable")):
-            raise
-    return None

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import NoReturn
 
 from steadfleet_activities.configuring import aws_configured
+from steadfleet_activities.fleet.access import AwsAccess
 from steadfleet_activities.fleet.aws import AwsFleet
 from steadfleet_activities.fleet.clients import Aws
 from steadfleet_activities.fleet.reservation import TemporalReservations
@@ -13,9 +14,11 @@ from steadfleet_activities.image.clients import AwsRegions
 from steadfleet_activities.janitor.leases import TemporalLeases
 from steadfleet_durable import register, run_service, serve
 from steadfleet_patch_campaign.settings import Settings
+from steadfleet_ports.access import Accesses
 from steadfleet_ports.fleet import Fleet
 from steadfleet_ports.lease import Leases
 from steadfleet_ports.reservation import Reservations
+from steadfleet_workflows.access import AccessInspection
 from steadfleet_workflows.campaign import PatchCampaign
 from steadfleet_workflows.fleet import FleetReservation
 from steadfleet_workflows.inspection import FleetInspection
@@ -24,7 +27,15 @@ from steadfleet_workflows.shard import PatchShard
 from steadfleet_workflows.wave import PatchWave
 
 NAME = "patch-campaign"
-WORKFLOWS = (PatchCampaign, PatchWave, PatchShard, FleetReservation, CampaignPreview, FleetInspection)
+WORKFLOWS = (
+    PatchCampaign,
+    PatchWave,
+    PatchShard,
+    FleetReservation,
+    CampaignPreview,
+    FleetInspection,
+    AccessInspection,
+)
 
 
 def main() -> NoReturn:
@@ -43,7 +54,9 @@ async def work() -> None:
     )
 
 
-def adapters(settings: Settings, env: Mapping[str, str] | None = None) -> tuple[Fleet, Reservations, Leases]:
+def adapters(
+    settings: Settings, env: Mapping[str, str] | None = None
+) -> tuple[Fleet, Reservations, Leases, Accesses]:
     """Build what stands behind the ports; AWS's own variables say which account and region.
 
     Raises `WorkerConfigError`, also where no trust policy says which images may be used.
@@ -54,4 +67,5 @@ def adapters(settings: Settings, env: Mapping[str, str] | None = None) -> tuple[
         aws = Aws.from_environment(given, slots=slots)
         verifier = ImageVerifier.from_environment(AwsRegions.from_environment(given, slots=slots), given)
     fleet = AwsFleet(aws, settings.bucket, verifier=verifier)
-    return fleet, TemporalReservations(), TemporalLeases(region=aws.region, term=settings.lease_term)
+    leases = TemporalLeases(region=aws.region, term=settings.lease_term)
+    return fleet, TemporalReservations(), leases, AwsAccess(aws, settings.bucket)
