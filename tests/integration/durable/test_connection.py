@@ -78,7 +78,7 @@ async def test_tls_to_a_plain_text_server(address: str) -> None:
 
 async def test_plain_text_to_a_tls_server(address: str, authority: Authority) -> None:
     async with tls_front(address, authority.issue("127.0.0.1")) as front:
-        with pytest.raises(EngineUnreachableError, match="set TEMPORAL_TLS=true"):
+        with pytest.raises(EngineUnreachableError, match="speaks TLS only: set TEMPORAL_TLS=true"):
             await connect(env={"TEMPORAL_ADDRESS": front.address})
 
 

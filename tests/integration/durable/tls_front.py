@@ -70,10 +70,28 @@ def _general_name(host: str) -> x509.GeneralName:
 
 @dataclass
 class TlsFront:
-    """Where it listens, and what clients said behind the TLS."""
+    """Where it listens, who came, and what clients said behind the TLS."""
 
     address: str = ""
     heard: bytearray = field(default_factory=bytearray)
+    clients: list[tuple[str, asyncio.StreamWriter]] = field(default_factory=list)
+    refused: str | None = None
+
+    def names(self) -> set[str]:
+        return {name for name, _ in self.clients}
+
+    def refuse(self, name: str) -> None:
+        """Cut off whoever shows a certificate of that name, now and later."""
+        self.refused = name
+        for known, writer in self.clients:
+            if known == name:
+                writer.transport.abort()
+
+    def admit(self, writer: asyncio.StreamWriter) -> bool:
+        shown = writer.get_extra_info("peercert")
+        name = dict(part[0] for part in shown["subject"])["commonName"] if shown else ""
+        self.clients.append((name, writer))
+        return name != self.refused
 
 
 @asynccontextmanager
@@ -96,6 +114,8 @@ async def tls_front(
         writer.close()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not front.admit(writer):
+            return
         host, port = upstream.split(":")
         up_reader, up_writer = await asyncio.open_connection(host, int(port))
         try:

@@ -20,7 +20,7 @@ from steadfleet_durable.options import BRIEF, LONG, QUICK, SLOW, UNDO, Options, 
 from steadfleet_durable.saga import FailedCompensation, Saga
 from steadfleet_durable.sandbox import workflow_runner
 from steadfleet_durable.settings import WorkerConfigError, WorkerSettings
-from steadfleet_durable.worker import build_worker, exit_now, run_service, serve
+from steadfleet_durable.worker import CurrentClient, build_worker, exit_now, run_service, serve
 
 __all__ = [
     "BRIEF",
@@ -30,6 +30,7 @@ __all__ = [
     "UNDO",
     "AdapterError",
     "ConnectionConfigError",
+    "CurrentClient",
     "EngineError",
     "EngineUnreachableError",
     "FailedCompensation",

@@ -10,12 +10,11 @@ EngineError
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.common import HeaderCodecBehavior
 from temporalio.converter import DataConverter
 from temporalio.envconfig import ClientConnectConfig
 from temporalio.runtime import (
@@ -29,6 +28,9 @@ from temporalio.runtime import (
 from temporalio.service import RPCError, RPCStatusCode, TLSConfig
 
 from steadfleet_durable.connection_config import ConnectionConfigError, EngineError, connection_config
+from steadfleet_durable.encryption import PayloadEncryption, PayloadValues
+from steadfleet_durable.encryption_failures import SealedFailures
+from steadfleet_durable.encryption_keys import Keyring
 from steadfleet_durable.failures import ShortFailures
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "connection_config",
     "data_converter",
     "engine_runtime",
+    "payload_encryption",
 ]
 
 
@@ -56,9 +59,22 @@ class NotAuthorizedError(EngineError):
     """The engine does not accept who we are."""
 
 
-def data_converter() -> DataConverter:
+def data_converter(encryption: PayloadEncryption | None = None) -> DataConverter:
     """Return the one converter for clients, workers, replays and tests."""
-    return replace(pydantic_data_converter, failure_converter_class=ShortFailures)
+    failures = SealedFailures if encryption else ShortFailures
+    return DataConverter(
+        payload_converter_class=PayloadValues, payload_codec=encryption, failure_converter_class=failures
+    )
+
+
+def payload_encryption(namespace: str, env: Mapping[str, str] | None = None) -> PayloadEncryption | None:
+    """Return what the keys of `STEADFLEET_PAYLOAD_KEYS` encrypt with in this namespace; None without them."""
+
+    def read() -> Keyring | None:
+        return Keyring.from_environment(env)
+
+    keyring = read()
+    return PayloadEncryption(keyring, namespace, reread=lambda: read() or keyring) if keyring else None
 
 
 async def connect(
@@ -76,11 +92,16 @@ async def connect(
     Raises an `EngineError` whose text says what was tried, what came back and what to do.
     """
     config = connection_config(profile=profile, config_file=config_file, env=env)
+    encryption = payload_encryption(config["namespace"], env)
     runtime = engine_runtime(metrics_address)
     try:
         async with asyncio.timeout(connect_time.total_seconds()):
             client = await Client.connect(
-                **config, data_converter=data_converter(), identity=identity, runtime=runtime
+                **config,
+                data_converter=data_converter(encryption),
+                header_codec_behavior=HeaderCodecBehavior.CODEC,
+                identity=identity,
+                runtime=runtime,
             )
             await _probe(client, config)
     except TimeoutError as error:
@@ -171,6 +192,10 @@ def _unreachable(config: ClientConnectConfig, got: str) -> EngineUnreachableErro
 # What the transport's error says, and what to do about it. First match counts.
 _ADVICE = (
     ("InvalidContentType", "The server speaks plain text: set TEMPORAL_TLS=false, or its TLS address"),
+    (
+        "CertificateRequired",
+        "The server demands a client certificate: TEMPORAL_TLS_CLIENT_CERT_PATH, _KEY_PATH",
+    ),
     ("UnknownIssuer", "Its certificate is not signed by a known authority: TEMPORAL_TLS_SERVER_CA_CERT_PATH"),
     ("NotValidForName", "Its certificate is for another name: set TEMPORAL_TLS_SERVER_NAME"),
     ("Expired", "A certificate has expired"),
@@ -180,6 +205,8 @@ _ADVICE = (
     ("dns error", "The name does not resolve: check TEMPORAL_ADDRESS"),
     ("ConnectionRefused", "Start the engine, or set TEMPORAL_ADDRESS"),
 )
+# What is heard when plain text is spoken to TLS: the server hangs up without a word.
+_CLOSED = ("operation was canceled", "connection closed", "broken pipe", "ConnectionReset")
 
 
 def _advice(config: ClientConnectConfig, got: str) -> str:
@@ -187,6 +214,8 @@ def _advice(config: ClientConnectConfig, got: str) -> str:
         if symptom in got:
             return advice
     tls = config.get("tls")
+    if not tls and any(symptom in got for symptom in _CLOSED):
+        return "So ends a server that speaks TLS only: set TEMPORAL_TLS=true, and the TEMPORAL_TLS_* that it asks"
     if not tls:
         return "Check TEMPORAL_ADDRESS; if the server expects TLS, set TEMPORAL_TLS=true"
     if isinstance(tls, TLSConfig) and tls.client_cert:

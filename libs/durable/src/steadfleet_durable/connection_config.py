@@ -11,7 +11,12 @@ from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.service import TLSConfig
 
 DEFAULT_ADDRESS = "localhost:7233"
+PAYLOAD_KEYS = "STEADFLEET_PAYLOAD_KEYS"
+_PAYLOADS = "STEADFLEET_PAYLOADS"
+_UNENCRYPTED = "unencrypted"
+_TEMPORAL_CLOUD = (".tmprl.cloud", ".api.temporal.io")
 _UNVERIFIED = "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION"
+_KEY_FILE = "STEADFLEET_API_KEY_FILE"
 
 
 class EngineError(Exception):
@@ -33,10 +38,11 @@ def connection_config(
     given = {key: value for key, value in (os.environ if env is None else env).items() if value}
     path = config_file or given.get("TEMPORAL_CONFIG_FILE")
     _refuse_what_the_sdk_ignores(given, path)
+    given |= _key_from_file(given)
     config = _load(profile, path, given)
     config.setdefault("target_host", DEFAULT_ADDRESS)
     config.setdefault("namespace", "default")
-    for problem in _problems(config):
+    for problem in (*_problems(config), *_payload_problems(config, given)):
         raise ConnectionConfigError(problem)
     return config
 
@@ -53,6 +59,23 @@ def _refuse_what_the_sdk_ignores(env: Mapping[str, str], path: str | None) -> No
             f"{_UNVERIFIED} is not supported by the Python SDK: give the server's authority"
             " (TEMPORAL_TLS_SERVER_CA_CERT_PATH) and its name (TEMPORAL_TLS_SERVER_NAME) instead"
         )
+
+
+def _key_from_file(env: Mapping[str, str]) -> dict[str, str]:
+    path = env.get(_KEY_FILE)
+    if path is None:
+        return {}
+    if "TEMPORAL_API_KEY" in env:
+        raise ConnectionConfigError(f"both TEMPORAL_API_KEY and {_KEY_FILE} are set: remove one of them")
+    try:
+        key = Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConnectionConfigError(
+            f"{_KEY_FILE}={path}: {error}; expected a file with an API key"
+        ) from error
+    if not key or not key.isascii() or len(key.split()) > 1:
+        raise ConnectionConfigError(f"{_KEY_FILE}={path}: expected one line with an API key or token")
+    return {"TEMPORAL_API_KEY": key}
 
 
 def _unverified_in(path: str | None) -> bool:
@@ -99,6 +122,21 @@ def _problems(config: ClientConnectConfig) -> Iterator[str]:
     tls = config.get("tls")
     if isinstance(tls, TLSConfig):
         yield from _tls_problems(tls)
+
+
+def _payload_problems(config: ClientConnectConfig, env: Mapping[str, str]) -> Iterator[str]:
+    said, keys = env.get(_PAYLOADS), env.get(PAYLOAD_KEYS)
+    if said not in {None, _UNENCRYPTED}:
+        yield f"{_PAYLOADS}={said}: expected {_UNENCRYPTED}, or nothing beside {PAYLOAD_KEYS}"
+    if said and keys:
+        yield f"{_PAYLOADS}={said}, and {PAYLOAD_KEYS} names keys to encrypt with: remove one of them"
+    host = config["target_host"].rpartition(":")[0].lower().rstrip(".")
+    if host.endswith(_TEMPORAL_CLOUD) and not (said or keys):
+        yield (
+            f"{config['target_host']} is Temporal Cloud, and payloads would lie there in clear text: name a"
+            f" file of keys in {PAYLOAD_KEYS} (`steadfleet-codec-server key new` makes one), or say"
+            f" {_PAYLOADS}={_UNENCRYPTED}"
+        )
 
 
 def _tls_problems(tls: TLSConfig) -> Iterator[str]:

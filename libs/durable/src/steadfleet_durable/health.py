@@ -34,11 +34,11 @@ class Readiness:
         self._identity = identity
         self._task_queue = task_queue
         self._kind = kind
-        self._client: Client | None = None
+        self._client: Callable[[], Client] | None = None
         self._asked = float("-inf")
         self._answer: Problem = None
 
-    def started(self, client: Client) -> None:
+    def started(self, client: Callable[[], Client]) -> None:
         self._client = client
         self.phase = None
 
@@ -46,7 +46,7 @@ class Readiness:
         if self.phase is not None or self._client is None:
             return self.phase
         if time.monotonic() - self._asked > _ANSWER_KEPT.total_seconds():
-            self._answer = await self._ask(self._client)
+            self._answer = await self._ask(self._client())
             self._asked = time.monotonic()
         return self._answer
 

@@ -35,6 +35,8 @@ class WorkerSettings:
     graceful_shutdown_time: timedelta = timedelta(seconds=30)
     max_heartbeat_throttle_interval: timedelta = timedelta(seconds=5)
     connect_patience: timedelta = timedelta(minutes=2)
+    watch_interval: timedelta = timedelta(minutes=2)
+    credentials_interval: timedelta = timedelta(seconds=10)
     health_address: str | None = None
     metrics_address: str | None = None
 
@@ -49,6 +51,8 @@ class WorkerSettings:
             graceful_shutdown_time=read_time(given, "STEADFLEET_GRACEFUL_SHUTDOWN_TIME", "30s"),
             max_heartbeat_throttle_interval=read_time(given, "STEADFLEET_MAX_HEARTBEAT_THROTTLE", "5s"),
             connect_patience=read_time(given, "STEADFLEET_CONNECT_PATIENCE", "2m"),
+            credentials_interval=read_time(given, "STEADFLEET_CREDENTIALS_INTERVAL", "10s"),
+            watch_interval=read_time(given, "STEADFLEET_WATCH_INTERVAL", "2m"),
             health_address=_address(given, "STEADFLEET_HEALTH_ADDRESS"),
             metrics_address=_address(given, "STEADFLEET_METRICS_ADDRESS"),
         )

@@ -16,14 +16,19 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from steadfleet_durable.connection import EngineUnreachableError, connect
+from steadfleet_durable.connection import EngineUnreachableError, connect, engine_runtime
 from steadfleet_durable.connection_config import EngineError
+from steadfleet_durable.credentials import follow_credentials
 from steadfleet_durable.health import Readiness, health_server
 from steadfleet_durable.logs import configure_logs, get_logger
+from steadfleet_durable.metrics_certificates import watch_certificates
 from steadfleet_durable.sandbox import workflow_runner
 from steadfleet_durable.settings import WorkerSettings
 
 _log = get_logger(__name__)
+
+CurrentClient = Callable[[], Client]
+"""A worker's client is another one after its credentials were replaced."""
 
 
 def build_worker(
@@ -59,7 +64,7 @@ async def serve(
     workflows: Sequence[type] = (),
     activities: Sequence[Callable[..., Any]] = (),
     settings: WorkerSettings | None = None,
-    beside: Callable[[Client], Coroutine[Any, Any, None]] | None = None,
+    beside: Callable[[CurrentClient], Coroutine[Any, Any, None]] | None = None,
 ) -> None:
     """
     Work on the task queue until SIGTERM or SIGINT, then finish gracefully.
@@ -80,9 +85,13 @@ async def serve(
             worker = build_worker(
                 client, task_queue=task_queue, workflows=workflows, activities=activities, settings=settings
             )
-            chore = asyncio.create_task(beside(client)) if beside else None
-            await _work(worker, stop, readiness, client)
-            if chore is not None:
+            chores = [asyncio.create_task(follow_credentials(worker, settings.credentials_interval))]
+            meter = engine_runtime().metric_meter
+            chores.append(asyncio.create_task(watch_certificates(lambda: worker.client, meter)))
+            if beside is not None:
+                chores.append(asyncio.create_task(beside(lambda: worker.client)))
+            await _work(worker, stop, readiness)
+            for chore in chores:
                 chore.cancel()
 
 
@@ -113,9 +122,10 @@ def exit_now(code: int) -> NoReturn:
     os._exit(code)
 
 
-async def _work(worker: Worker, stop: asyncio.Event, readiness: Readiness, client: Client) -> None:
+async def _work(worker: Worker, stop: asyncio.Event, readiness: Readiness) -> None:
+    client = worker.client
     polling = asyncio.create_task(worker.run())
-    readiness.started(client)
+    readiness.started(lambda: worker.client)
     _log.info("working", task_queue=worker.task_queue, namespace=client.namespace, identity=client.identity)
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({polling, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -11,7 +11,6 @@ from datetime import timedelta
 from typing import Any
 
 import click
-from temporalio.client import Client
 from temporalio.service import RPCError
 
 from steadfleet_activities.configuring import aws_configured
@@ -30,7 +29,8 @@ from steadfleet_activities.janitor.owners import look_at
 from steadfleet_core.drill.order import QUEUE
 from steadfleet_dr_drill.rehearsal.command import controls
 from steadfleet_dr_drill.settings import Settings
-from steadfleet_durable import get_logger, register, run_service, serve
+from steadfleet_dr_drill.watching import watch_drills
+from steadfleet_durable import CurrentClient, get_logger, register, run_service, serve
 from steadfleet_ports.lease import Owner
 from steadfleet_workflows.drill import DrDrill
 from steadfleet_workflows.drill_inspection import DrillHistory, DrillPreflight
@@ -55,21 +55,27 @@ main.add_command(controls)
 
 async def work() -> None:
     settings = Settings.from_env()
+    built = adapters(settings)
+
+    async def beside(client: CurrentClient) -> None:
+        watching = watch_drills(built[0], client, settings.worker.watch_interval)
+        await asyncio.gather(forget_the_dead(client), watching)
+
     await serve(
         NAME,
         task_queue=NAME,
         workflows=WORKFLOWS,
-        activities=[method for adapter in adapters(settings) for method in register(adapter)],
+        activities=[method for adapter in built for method in register(adapter)],
         settings=settings.worker,
-        beside=forget_the_dead,
+        beside=beside,
     )
 
 
-async def forget_the_dead(client: Client) -> None:
+async def forget_the_dead(client: CurrentClient) -> None:
     """Take away, now and then, what drills that were terminated left on this host: no janitor reaches it."""
 
     async def closed(owner: Owner) -> bool:
-        return not (await look_at(client, owner)).open
+        return not (await look_at(client(), owner)).open
 
     while True:
         try:
