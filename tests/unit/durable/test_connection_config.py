@@ -156,3 +156,47 @@ def test_an_error_does_not_show_the_key() -> None:
     with pytest.raises(ConnectionConfigError) as refused:
         connection_config(env=env)
     assert "s3cret" not in str(refused.value)
+
+
+CLOUD = ("fleet-prod.a1b2c.tmprl.cloud:7233", "eu-central-1.aws.api.temporal.io:7233", "X.TMPRL.CLOUD.:7233")
+
+
+@pytest.mark.parametrize("address", CLOUD)
+def test_temporal_cloud_without_payload_keys_is_refused(address: str) -> None:
+    with pytest.raises(ConnectionConfigError) as refused:
+        connection_config(env={"TEMPORAL_ADDRESS": address, "TEMPORAL_API_KEY": "k"})
+
+    assert "payloads would lie there in clear text" in str(refused.value)
+    assert "STEADFLEET_PAYLOAD_KEYS" in str(refused.value)
+
+
+@pytest.mark.parametrize("address", CLOUD)
+@pytest.mark.parametrize(
+    "said", [{"STEADFLEET_PAYLOAD_KEYS": "/keys"}, {"STEADFLEET_PAYLOADS": "unencrypted"}]
+)
+def test_temporal_cloud_with_keys_or_asked_for_in_words_is_not_refused(
+    address: str, said: dict[str, str]
+) -> None:
+    assert connection_config(env={"TEMPORAL_ADDRESS": address, **said})["target_host"] == address
+
+
+@pytest.mark.parametrize(
+    "address", ["localhost:7233", "temporal.internal:7233", "tmprl.cloud.example:7233", "nottmprl.cloud:7233"]
+)
+def test_an_engine_of_ones_own_needs_no_payload_keys(address: str) -> None:
+    assert connection_config(env={"TEMPORAL_ADDRESS": address})["target_host"] == address
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ({"STEADFLEET_PAYLOADS": "plain"}, "STEADFLEET_PAYLOADS=plain: expected unencrypted"),
+        (
+            {"STEADFLEET_PAYLOADS": "unencrypted", "STEADFLEET_PAYLOAD_KEYS": "/keys"},
+            "STEADFLEET_PAYLOAD_KEYS names keys to encrypt with: remove one of them",
+        ),
+    ],
+)
+def test_what_is_said_of_payloads_is_one_thing(env: dict[str, str], said: str) -> None:
+    with pytest.raises(ConnectionConfigError, match=said):
+        connection_config(env=env)

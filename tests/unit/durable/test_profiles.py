@@ -21,7 +21,8 @@ def toml(tmp_path: Path) -> Path:
 
 
 def _load(toml: Path, profile: str, **env: str) -> ClientConnectConfig:
-    return connection_config(env={"TEMPORAL_CONFIG_FILE": str(toml), "TEMPORAL_PROFILE": profile, **env})
+    said = {"TEMPORAL_CONFIG_FILE": str(toml), "TEMPORAL_PROFILE": profile, **env}
+    return connection_config(env={"STEADFLEET_PAYLOAD_KEYS": "/etc/steadfleet/payload-keys", **said})
 
 
 def test_default_is_this_machine(toml: Path) -> None:
