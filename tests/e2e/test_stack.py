@@ -82,6 +82,9 @@ def test_the_whole_stack_comes_up_is_found_well_and_goes_down(stack: Stack) -> N
     code, findings = stack.doctor()
     assert code == ExitCode.OK, findings
     assert {finding["standing"] for finding in findings.values()} <= {"ok", "optional"}
+    workers = ("worker", "builder", "signer", "driller", "witness", "janitor")
+    asked = ("namespace", "clock", "object store", "cloud rights", "janitor's rights")
+    assert {findings[name]["standing"] for name in (*workers, *asked)} == {"ok"}
     assert told["environment"]["TEMPORAL_ADDRESS"] in findings["engine"]["found"]
 
     ran = stack.run("down")
@@ -251,7 +254,10 @@ def test_doctor_says_what_is_missing_and_what_to_do(stack: Stack) -> None:
 
     missing = {name for name, finding in findings.items() if finding["standing"] == "missing"}
     assert code == ExitCode.UNREACHABLE
-    assert missing == {"engine", "search attributes", "worker", "janitor", "cloud", "cloud credentials"}
+    assert missing == {"engine", "cloud", "cloud credentials"}
+    assert {findings[name]["standing"] for name in ("worker", "namespace", "clock", "object store")} == {
+        "unknown"
+    }
     assert "steadfleet up" in findings["engine"]["advice"]
     assert "AWS_REGION" in findings["cloud"]["advice"]
     assert not stack.folder.exists()
@@ -267,6 +273,34 @@ def test_doctor_misses_the_worker_alone(stack: Stack) -> None:
         "janitor",
     ]
     assert "nobody polls task queue patch-campaign" in findings["worker"]["found"]
+    assert findings["cloud rights"]["standing"] == "unknown"
+
+
+def test_doctor_sees_that_the_namespace_is_gone(stack: Stack) -> None:
+    stack.up("--free-ports", "--only", "engine")
+
+    code, findings = stack.doctor(TEMPORAL_NAMESPACE="gone")
+
+    assert code == ExitCode.UNREACHABLE
+    assert "namespace 'gone' does not exist" in findings["engine"]["found"]
+    assert findings["namespace"]["standing"] == "unknown"
+
+
+def test_doctor_sees_that_the_workers_bucket_is_gone_and_can_have_one_written(stack: Stack) -> None:
+    told = stack.up("--free-ports", "--only", "engine", "--only", "cloud", "--only", "worker")
+    bucket = f"{told['environment']['AWS_ENDPOINT_URL']}/steadfleet-plans"
+
+    ran = stack.run("doctor", "--write", "--output", "json")
+    written = {finding["name"]: finding for finding in json.loads(ran.stdout)}
+    assert written["object store"]["standing"] == "ok"
+    assert ask_problem(f"{bucket}/probes/doctor.txt", "DELETE")  # 204 is not 200: it was there
+    assert ask_problem(bucket, "DELETE")
+
+    code, findings = stack.doctor()
+
+    assert code == ExitCode.UNREACHABLE
+    assert findings["object store"]["found"] == "s3://steadfleet-plans answers NoSuchBucket"
+    assert findings["janitor's rights"]["standing"] == "unknown"
 
 
 def test_doctor_sees_a_versioned_worker_that_is_given_no_work(stack: Stack) -> None:

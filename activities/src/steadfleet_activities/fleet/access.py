@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from temporalio import activity
@@ -18,6 +18,9 @@ from steadfleet_core.errors import RefusedError
 from steadfleet_core.model import digest_of
 from steadfleet_durable import unbroken
 from steadfleet_ports.access import Access, Accesses, AccessQuestion
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import TagTypeDef
 
 WORKER = "patch-campaign worker"
 PROBE = "probes/doctor.txt"
@@ -37,7 +40,8 @@ class AwsAccess(Accesses):
             return await unbroken(self._inspect, question)
 
     def _inspect(self, question: AccessQuestion) -> Access:
-        problem, answered_at = self._store_problem()
+        problem, cloud_time = self._store_problem()
+        worker_time = datetime.now(UTC)
         if not problem and question.write:
             problem = self._write_problem()
         return Access(
@@ -45,8 +49,8 @@ class AwsAccess(Accesses):
             bucket=self._bucket,
             store_problem=problem,
             refused=tuple(refused(_calls(self._aws), self._aws.region, WORKER)),
-            worker_time=datetime.now(UTC),
-            cloud_time=answered_at,
+            worker_time=worker_time,
+            cloud_time=cloud_time,
         )
 
     def _store_problem(self) -> tuple[str, datetime | None]:
@@ -73,7 +77,7 @@ class AwsAccess(Accesses):
 
 def _calls(aws: Aws) -> dict[str, Callable[[], Any]]:
     nobody = f"i-{NOWHERE}"
-    run_tag = [{"Key": tags.RUN, "Value": "doctor"}]
+    run_tag: list[TagTypeDef] = [{"Key": tags.RUN, "Value": "doctor"}]
     return {
         "ec2:DescribeInstances": lambda: aws.ec2.describe_instances(DryRun=True),
         "ec2:DescribeImages": lambda: aws.ec2.describe_images(ImageIds=[f"ami-{NOWHERE}"], DryRun=True),

@@ -1,0 +1,85 @@
+"""`steadfleet doctor`: what runs, what is missing, and how to get it."""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from steadfleet_cli.doctor.certificates import certificates
+from steadfleet_cli.doctor.cloud import cloud
+from steadfleet_cli.doctor.findings import Finding, Standing, unknown
+from steadfleet_cli.doctor.machine import machine, programs
+from steadfleet_cli.exits import ExitCode
+from steadfleet_cli.output import output_option, show
+from steadfleet_cli.parts import Addresses
+from steadfleet_cli.processes import Processes
+from steadfleet_cli.stack import NAMES, run_dir_option
+
+ASKED_OF_THE_ENGINE = ("namespace", "search attributes", "worker versions")
+
+
+@click.command()
+@run_dir_option
+@click.option("--write", is_flag=True, help="Have a worker store a small object, too, and read it back.")
+@output_option
+@click.pass_context
+def doctor(context: click.Context, run_dir: Path, *, write: bool, output: str) -> None:
+    """Say what runs, what is missing, and how to get it.
+
+    Rights, object store and clocks are looked at by the workers, with their own credentials: this
+    machine needs none. Nothing is changed there: calls are tried as dry runs.
+
+    Exits with 0 only when nothing that is needed is missing, else with 5. A warning is no failure;
+    what is unknown could not be looked at, for something else is missing first.
+    """
+    env, source = _environment(run_dir)
+    findings = [
+        *machine(run_dir),
+        *certificates(env),
+        *asyncio.run(_ask_engine(env, source, write=write)),
+        *cloud(env, source),
+        *programs(run_dir, env),
+    ]
+    show(output, [asdict(finding) for finding in findings], "\n".join(map(str, findings)))
+    missing = any(finding.standing is Standing.MISSING for finding in findings)
+    context.exit(ExitCode.UNREACHABLE if missing else ExitCode.OK)
+
+
+def _environment(run_dir: Path) -> tuple[dict[str, str], str]:
+    """Return the shell's variables over those of a stack that runs here, and where they came from."""
+    shell = dict(os.environ)
+    processes = Processes(run_dir)
+    saved = Addresses.read(run_dir / "stack.json")
+    if saved is None or not any(processes.find(name) for name in NAMES):
+        return shell, ""
+    stack = {name: value for name, value in saved.environment.items() if not shell.get(name)}
+    return {**shell, **stack}, f" (as {run_dir}/env says)" if stack else ""
+
+
+async def _ask_engine(env: Mapping[str, str], source: str, *, write: bool) -> list[Finding]:
+    """Ask the engine that the shell names: an embedded one, Temporal Cloud or one of your own."""
+    from steadfleet_cli.doctor import access, namespace, payloads, workers  # noqa: PLC0415  # they load Temporal
+    from steadfleet_durable import EngineError, connect  # noqa: PLC0415
+
+    encrypted = await payloads.payloads(env)
+    try:
+        client = await connect(env=env, connect_time=namespace.ANSWERS_WITHIN)
+    except EngineError as error:
+        names = (*ASKED_OF_THE_ENGINE, *workers.SERVICES, *access.NAMES)
+        return [
+            Finding("engine", Standing.MISSING, str(error), "`steadfleet up`, or set TEMPORAL_ADDRESS"),
+            *unknown(names, "not known while the engine does not answer"),
+            *encrypted,
+        ]
+    where = f"{client.service_client.config.target_host}, namespace {client.namespace}{source}"
+    return [
+        Finding("engine", Standing.OK, where),
+        await namespace.namespace(client),
+        await namespace.search_attributes(client),
+        *await workers.workers(client, env),
+        *await access.access(client, write=write),
+        *encrypted,
+    ]
