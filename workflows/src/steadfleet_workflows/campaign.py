@@ -23,6 +23,7 @@ from steadfleet_signing.approval import refuse_bad_keys
 from steadfleet_workflows.campaign_lease import UnderLease
 from steadfleet_workflows.decisions import EndedError
 from steadfleet_workflows.hosts import root_cause
+from steadfleet_workflows.owing import count_obligations
 from steadfleet_workflows.refusal import refused
 from steadfleet_workflows.renewal import continue_as_new, should_continue_as_new
 from steadfleet_workflows.steering import wind_down
@@ -69,6 +70,7 @@ class PatchCampaign(UnderLease):
             task.cancel()
         self._show()
         await workflow.wait_condition(workflow.all_handlers_finished)
+        count_obligations(self.book.obligations)
         return CampaignReport(status=self.status(), started_at=self.book.started_at, ended_at=workflow.now())
 
     async def _roll_out_all(self, plan: Plan) -> State:

@@ -30,6 +30,7 @@ from steadfleet_workflows.drill_steps import ATTEMPTS, DrillSteps, cancelled_all
 from steadfleet_workflows.hosts import root_cause
 from steadfleet_workflows.leasing import Leased
 from steadfleet_workflows.outlasting import outlast_cancels
+from steadfleet_workflows.owing import count_obligations
 from steadfleet_workflows.refusal import refused
 from steadfleet_workflows.reserving import Reserved
 
@@ -267,6 +268,7 @@ class DrDrill(DrillSteps):
         except ActivityError as error:
             workflow.logger.error("the report was not kept: %s", root_cause(error))
         self._enter(end, self.aborted or said)
+        count_obligations(self.obligations)
         return report
 
     def _lease(self, drill: Drill) -> LeaseOrder:

@@ -26,6 +26,7 @@ from steadfleet_workflows.hosts import root_cause
 from steadfleet_workflows.image_shown import ImageShown
 from steadfleet_workflows.leasing import Leased, sweep_of
 from steadfleet_workflows.outlasting import outlast_cancels
+from steadfleet_workflows.owing import count_obligations
 from steadfleet_workflows.publishing import HALT_TIME, Publishing, UndecidedError
 
 _MARGIN = timedelta(hours=1)
@@ -187,6 +188,7 @@ class GoldenImage(Publishing):
             self.obligations.append(f"left behind: {left}")
         if lease and lease.problem:
             self.obligations.append(lease.problem)
+        count_obligations(self.obligations)
 
     def _lease(self, build: Build) -> LeaseOrder:
         info = workflow.info()

@@ -8,6 +8,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from steadfleet_core.model import format_duration
+from steadfleet_durable.metrics import count
 from steadfleet_durable.options import BRIEF, HEARTBEAT_TIMEOUT, QUICK
 from steadfleet_ports.lease import (
     LEASE_WORKFLOW,
@@ -35,6 +36,7 @@ SETTLE_TIME = 2 * HEARTBEAT_TIMEOUT
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(minutes=30)
 MOST_ALARMS = 20
+ALARMS = "steadfleet_lease_alarms"
 _OVER = {LeaseState.SWEEPING, LeaseState.WATCHING, LeaseState.ENDED, LeaseState.REFUSED}
 
 
@@ -251,6 +253,7 @@ class Lease:
     def _alarm(self, said: str) -> None:
         """Tell a person: in the log, which an alert watches, in the details and in the status."""
         workflow.logger.error("lease alarm: %s: %s", self.sweep.run, said)
+        count(ALARMS, "Alarms that leases raised.")
         self.book.alarms = [*self.book.alarms, f"{workflow.now():%Y-%m-%d %H:%M:%SZ} {said}"][-MOST_ALARMS:]
         self._show()
 

@@ -11,10 +11,13 @@ from temporalio.exceptions import FailureError
 from temporalio.types import MethodAsyncSingleParam
 
 from steadfleet_durable.logs import get_logger
+from steadfleet_durable.metrics import count
 from steadfleet_durable.options import UNDO, Options
 
 _Arg = TypeVar("_Arg")
 _log = get_logger(__name__)
+
+COMPENSATIONS_FAILED = "steadfleet_compensations_failed"
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class Saga:
             await workflow.execute_activity_method(undo, arg, **options)
         except FailureError as error:
             self.failures.append(FailedCompensation(undo.__name__, arg, error))
+            count(COMPENSATIONS_FAILED, "Undos of a saga that gave up.", undo=undo.__name__)
             _log.error("compensation failed", undo=undo.__name__, argument=repr(arg), error=_cause(error))
 
 

@@ -14,6 +14,7 @@ from steadfleet_core.errors import SteadfleetError
 from steadfleet_durable import WorkerConfigError, register, run_service, serve
 from steadfleet_janitor.settings import Settings
 from steadfleet_janitor.sweep import sweep
+from steadfleet_janitor.watching import watch_engine
 from steadfleet_ports.lease import JANITOR_QUEUE, Janitor
 from steadfleet_workflows.lease import Lease
 
@@ -40,6 +41,7 @@ async def work() -> None:
         workflows=WORKFLOWS,
         activities=register(adapter(settings)),
         settings=settings.worker,
+        beside=lambda client: watch_engine(client, settings.worker.watch_interval),
     )
 
 
