@@ -7,7 +7,7 @@ RUN := $(UV) run --frozen --no-sync
 STAMP := .venv/.setup-complete
 # What has a target of its own, for its programs are built from source.
 OWN_TIER := not modern_packer and not self_host and not kubernetes and not terraform
-.PHONY: help setup lock demo demo-drill up down check test test-all test-modern-packer base-image bench
+.PHONY: help setup lock demo demo-drill up down check test test-all test-modern-packer base-image bench self-host self-host-down test-self-host
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,16 @@ test-all: setup  ## every test but one; needs Chromium and its driver, Docker, p
 test-modern-packer: setup  ## build a modern packer (five minutes, needs Go), and build an image with it
 	@.ci/modern-packer
 	@$(RUN) pytest -m modern_packer
+
+self-host: setup  ## a Temporal of your own on PostgreSQL, with TLS, roles, UI and our workers (needs Docker)
+	@deploy/self-host/run up
+
+self-host-down: setup  ## stop what `make self-host` started; its data stays
+	@deploy/self-host/run down
+
+test-self-host: setup  ## build its images from source (long, once), and run the tests of a self-hosted engine
+	@.ci/self-host-images
+	@$(RUN) pytest -m self_host
 
 base-image: setup  ## make the Debian image of the local cloud's Docker machines (a minute, needs mmdebstrap)
 	@$(RUN) local-cloud base-image
