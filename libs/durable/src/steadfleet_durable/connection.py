@@ -32,6 +32,7 @@ from steadfleet_durable.encryption import PayloadEncryption, PayloadValues
 from steadfleet_durable.encryption_failures import SealedFailures
 from steadfleet_durable.encryption_keys import Keyring
 from steadfleet_durable.failures import ShortFailures
+from steadfleet_durable.tracing import trace_plugins
 
 __all__ = [
     "ConnectionConfigError",
@@ -102,6 +103,7 @@ async def connect(
                 header_codec_behavior=HeaderCodecBehavior.CODEC,
                 identity=identity,
                 runtime=runtime,
+                plugins=trace_plugins(),
             )
             await _probe(client, config)
     except TimeoutError as error:

@@ -24,6 +24,7 @@ from steadfleet_durable.logs import configure_logs, get_logger
 from steadfleet_durable.metrics_certificates import watch_certificates
 from steadfleet_durable.sandbox import workflow_runner
 from steadfleet_durable.settings import WorkerSettings
+from steadfleet_durable.tracing import flush_traces
 
 _log = get_logger(__name__)
 
@@ -116,6 +117,7 @@ def exit_now(code: int) -> NoReturn:
     The SDK's threads call into a half-torn-down interpreter otherwise: 3 of 25 normal exits of
     short programs died with SIGSEGV or SIGABRT after all had gone well.
     """
+    flush_traces()
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+import click
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
@@ -23,6 +24,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from steadfleet_cli.exits import CommandError, ExitCode
 from steadfleet_core.errors import ContractError, RefusedError
 from steadfleet_durable import EngineError, connect, deployment_problem, words_of
+from steadfleet_durable.tracing import span, tracing
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,16 @@ _IMPATIENCE = timedelta(seconds=2)
 """The same where nobody has polled of late."""
 
 _Result = TypeVar("_Result")
+_TRACED = "steadfleet_cli.traced"
 _CLOUD = (".tmprl.cloud", ".api.temporal.io")
 
 
-def call(work: Callable[[Client], Awaitable[_Result]], by: str = "", group: str = "campaign") -> _Result:
-    """Connect, do the work, and raise what goes wrong as a `CommandError`."""
-    with_client = _connected(work, f"{group}/{by or 'cli'}@{socket.gethostname()}")
+def call(
+    work: Callable[[Client], Awaitable[_Result]], by: str = "", group: str = "campaign", **where: Any
+) -> _Result:
+    """Connect, do the work, and raise what goes wrong as a `CommandError`; `where` is said to `connect`."""
+    _trace_command()
+    with_client = _connected(work, f"{group}/{by or 'cli'}@{socket.gethostname()}", where)
     try:
         return asyncio.run(with_client)
     except EngineError as error:
@@ -67,8 +73,18 @@ def call(work: Callable[[Client], Awaitable[_Result]], by: str = "", group: str 
         raise _rpc_problem(error) from error
 
 
-async def _connected(work: Callable[[Client], Awaitable[_Result]], identity: str) -> _Result:
-    return await work(await connect(identity=identity))
+def _trace_command() -> None:
+    """Put all that this command asks of Temporal under one span, by its name without its arguments."""
+    context = click.get_current_context(silent=True)
+    if context is not None and tracing() and not context.meta.get(_TRACED):
+        context.meta[_TRACED] = True
+        context.with_resource(span(context.command_path))
+
+
+async def _connected(
+    work: Callable[[Client], Awaitable[_Result]], identity: str, where: dict[str, Any]
+) -> _Result:
+    return await work(await connect(identity=identity, **where))
 
 
 def _rpc_problem(error: RPCError) -> CommandError:

@@ -76,5 +76,7 @@ def leave(code: int) -> NoReturn:
     """End the process: at once where Temporal's threads run, which could crash a normal exit."""
     flush()
     if "temporalio" in sys.modules:
+        if traces := sys.modules.get("steadfleet_durable.tracing"):
+            traces.flush_traces()
         os._exit(code)
     sys.exit(code)

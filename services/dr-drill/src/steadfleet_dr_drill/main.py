@@ -26,6 +26,7 @@ from steadfleet_activities.image.attesting.verifier import ImageVerifier
 from steadfleet_activities.image.clients import AwsRegions
 from steadfleet_activities.janitor.leases import TemporalLeases
 from steadfleet_activities.janitor.owners import look_at
+from steadfleet_activities.tracing import trace_aws_calls
 from steadfleet_core.drill.order import QUEUE
 from steadfleet_dr_drill.rehearsal.command import controls
 from steadfleet_dr_drill.settings import Settings
@@ -55,6 +56,7 @@ main.add_command(controls)
 
 async def work() -> None:
     settings = Settings.from_env()
+    trace_aws_calls()
     built = adapters(settings)
 
     async def beside(client: CurrentClient) -> None:

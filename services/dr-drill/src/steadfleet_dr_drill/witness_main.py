@@ -21,6 +21,7 @@ from steadfleet_activities.drill.witness.sealing import SealedLedgers
 from steadfleet_activities.drill.witness.spec import LedgerSpec
 from steadfleet_activities.drill.witness.witness import IndependentWitness
 from steadfleet_activities.fleet.clients import Aws
+from steadfleet_activities.tracing import trace_aws_calls
 from steadfleet_core.drill.order import WITNESS_QUEUE
 from steadfleet_core.errors import RefusedError
 from steadfleet_dr_drill.witness_settings import FOLDER, WitnessSettings
@@ -36,6 +37,7 @@ def main() -> NoReturn:
 
 async def work() -> None:
     settings = WitnessSettings.from_env()
+    trace_aws_calls()
     witness, ledgers = adapter(settings)
     with kept(settings, ledgers):
         await serve(NAME, task_queue=NAME, activities=register(witness), settings=settings.worker)

@@ -12,6 +12,7 @@ from steadfleet_activities.image.examining.examiner import MachineExaminer
 from steadfleet_activities.image.images import PlatformImages
 from steadfleet_activities.image.scratch import remove_abandoned
 from steadfleet_activities.janitor.leases import TemporalLeases
+from steadfleet_activities.tracing import trace_aws_calls
 from steadfleet_durable import register, run_service, serve
 from steadfleet_image_build.settings import Settings
 from steadfleet_workflows.channel import ImageChannel
@@ -30,6 +31,7 @@ def main() -> NoReturn:
 
 async def work() -> None:
     settings = Settings.from_env()
+    trace_aws_calls()
     remove_abandoned()
     await serve(
         NAME,

@@ -10,6 +10,7 @@ import click
 from botocore.exceptions import BotoCoreError
 
 from steadfleet_activities.janitor.aws import AwsJanitor
+from steadfleet_activities.tracing import trace_aws_calls
 from steadfleet_core.errors import SteadfleetError
 from steadfleet_durable import WorkerConfigError, register, run_service, serve
 from steadfleet_janitor.settings import Settings
@@ -35,6 +36,7 @@ main.add_command(sweep)
 
 async def work() -> None:
     settings = Settings.from_env()
+    trace_aws_calls()
     await serve(
         NAME,
         task_queue=JANITOR_QUEUE,

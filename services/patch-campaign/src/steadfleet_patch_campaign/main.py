@@ -12,6 +12,7 @@ from steadfleet_activities.fleet.reservation import TemporalReservations
 from steadfleet_activities.image.attesting.verifier import ImageVerifier
 from steadfleet_activities.image.clients import AwsRegions
 from steadfleet_activities.janitor.leases import TemporalLeases
+from steadfleet_activities.tracing import trace_aws_calls
 from steadfleet_durable import register, run_service, serve
 from steadfleet_patch_campaign.settings import Settings
 from steadfleet_ports.access import Accesses
@@ -45,6 +46,7 @@ def main() -> NoReturn:
 
 async def work() -> None:
     settings = Settings.from_env()
+    trace_aws_calls()
     await serve(
         NAME,
         task_queue=NAME,

@@ -14,6 +14,7 @@ from steadfleet_activities.image.attesting.shelves import shelves
 from steadfleet_activities.image.attesting.signer import MeasuringSigner
 from steadfleet_activities.image.clients import AwsRegions
 from steadfleet_activities.image.store import ImageStore
+from steadfleet_activities.tracing import trace_aws_calls
 from steadfleet_durable import WorkerConfigError, register, run_service, serve
 from steadfleet_ports.image import Signer
 from steadfleet_signer import keys
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 async def work() -> None:
     settings = Settings.from_env()
+    trace_aws_calls()
     await serve(NAME, task_queue=NAME, activities=register(adapter(settings)), settings=settings.worker)
 
 
