@@ -122,7 +122,7 @@ async def _reset(client: Client, workflow_id: str) -> None:
     described = await client.get_workflow_handle(workflow_id).describe()
     for pending in described.raw_description.pending_activities:
         if pending.attempt > 1 and pending.HasField("next_attempt_schedule_time"):
-            request = ResetActivityRequest(namespace="default", id=pending.activity_id)
+            request = ResetActivityRequest(namespace=client.namespace, id=pending.activity_id)
             request.execution.workflow_id = workflow_id
             await client.workflow_service.reset_activity(request)
 

@@ -12,7 +12,10 @@ _WATCHING = "steadfleet_cli.campaign.watching"
 _FLEET = "steadfleet_cli.fleet.commands"
 _IMAGE = "steadfleet_cli.image"
 _DRILL = "steadfleet_cli.drill"
+_PREVIEW = "steadfleet_cli.preview.commands"
+_SELF_HOST = "steadfleet_cli.self_host.commands"
 _SCHEDULING = "steadfleet_cli.drill.scheduling"
+_WORKERS = "steadfleet_cli.workers"
 
 campaign = Script(
     "campaign",
@@ -101,6 +104,36 @@ drill = LazyGroup(
     help="Rehearse disaster recovery in an isolated copy, and measure it.",
 )
 
+preview = LazyGroup(
+    "preview",
+    {
+        "which": Entry(f"{_PREVIEW}:which", "Say which Temporal a change's preview talks to, and why."),
+        "up": Entry(f"{_PREVIEW}:up", "Bring up a change's preview, or let it live longer."),
+        "down": Entry(f"{_PREVIEW}:down", "Tear a change's preview down; nothing is left."),
+        "sweep": Entry(f"{_PREVIEW}:sweep", "Tear down the previews whose time is over."),
+    },
+    help="Give each change a place to be tried in, and take it away with it.",
+)
+
+self_host = LazyGroup(
+    "self-host",
+    {
+        "backup": Entry(f"{_SELF_HOST}:backup", "Dump the databases of the running engine."),
+        "restore": Entry(f"{_SELF_HOST}:restore", "Bring the engine back from a backup."),
+    },
+    help="Look after an engine of one's own.",
+)
+
+workers = LazyGroup(
+    "workers",
+    {
+        "list": Entry(f"{_WORKERS}.commands:list_versions", "List versions, their work and their pollers."),
+        "status": Entry(f"{_WORKERS}.commands:status", "Say what waits for a worker; 6 when something does."),
+        "rollout": Entry(f"{_WORKERS}.rolling:rollout", "Change over to another version, in watched steps."),
+    },
+    help="See the versions of the workers, and change over to another.",
+)
+
 steadfleet = Script(
     "steadfleet",
     {
@@ -108,8 +141,11 @@ steadfleet = Script(
         "fleet": Entry("steadfleet_cli.main:fleet", "See a fleet, and say whether it may be changed."),
         "image": Entry("steadfleet_cli.main:image", "Build, verify and promote golden images."),
         "drill": Entry("steadfleet_cli.main:drill", "Rehearse disaster recovery, and measure it."),
+        "workers": Entry("steadfleet_cli.main:workers", "See and change the versions of the workers."),
         "up": Entry("steadfleet_cli.stack:up", "Start engine, local cloud and worker on this machine."),
         "down": Entry("steadfleet_cli.stack:down", "Stop what `steadfleet up` started here."),
+        "preview": Entry("steadfleet_cli.main:preview", "Try a change in a place of its own."),
+        "self-host": Entry("steadfleet_cli.main:self_host", "Back up and restore a self-hosted engine."),
         "sweep": Entry("steadfleet_cli.sweep:sweep", "Find and delete what runs left behind."),
         "doctor": Entry("steadfleet_cli.doctor:doctor", "Say what runs, what is missing, and how to get it."),
         "schema": Entry("steadfleet_cli.schema:schema", "Print the JSON Schema of a contract."),

@@ -1,0 +1,1 @@
+"""Look after a self-hosted engine: back it up, and bring it back."""
