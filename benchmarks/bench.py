@@ -24,7 +24,7 @@ from steadfleet_workflows.visibility import KEYS
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
 HEAD = "| what | fleet | measured | aim | met |\n| --- | --- | --- | --- | --- |"
-_TYPES = {1: "Text", 2: "Keyword", 3: "Int"}
+TYPES = {1: "Text", 2: "Keyword", 3: "Int"}
 
 
 @dataclass(frozen=True)
@@ -71,46 +71,44 @@ class Bench:
 
 
 @asynccontextmanager
-async def engine_and_worker() -> AsyncIterator[Bench]:
-    """Start both on loopback; the engine keeps its state in memory, which is its fastest form."""
+async def engine_and_worker(*options: str | Path) -> AsyncIterator[Bench]:
+    """Start both on loopback; the engine keeps its state in memory, its fastest form, unless told."""
     port, metrics = free_port(), free_port()
-    command: list[str | Path] = [
-        BIN / "temporal",
-        "server",
-        "start-dev",
-        "--headless",
-        "--port",
-        str(port),
-        "--log-level",
-        "error",
-    ]
+    command: list[str | Path] = [BIN / "temporal", "server", "start-dev", "--headless"]
+    command += ["--port", str(port), "--log-level", "error", *options]
     command += ["--metrics-port", str(metrics), "--http-port", str(free_port())]
     for key in KEYS:
-        command += ["--search-attribute", f"{key.name}={_TYPES[key.indexed_value_type]}"]
+        command += ["--search-attribute", f"{key.name}={TYPES[key.indexed_value_type]}"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as engine:
         try:
-            client = await _connected(port)
-            environment = {**os.environ, "TEMPORAL_ADDRESS": f"127.0.0.1:{port}"}
-            with subprocess.Popen(
-                [sys.executable, HERE / "bench_worker.py"],
-                env=environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            ) as worker:
-                if worker.stdout is None or worker.stdout.readline() != "ready\n":
-                    raise RuntimeError("the worker did not start")
-                yield Bench(client, metrics, worker.pid)
-                worker.communicate(timeout=30)
+            async with worker_at(f"127.0.0.1:{port}", metrics) as bench:
+                yield bench
         finally:
             engine.terminate()
 
 
-async def _connected(port: int) -> Client:
-    deadline = time.monotonic() + 30
+@asynccontextmanager
+async def worker_at(address: str, metrics_port: int) -> AsyncIterator[Bench]:
+    """Start a worker for an engine that is there, or will be soon."""
+    client = await _connected(address)
+    with subprocess.Popen(
+        [sys.executable, HERE / "bench_worker.py"],
+        env={**os.environ, "TEMPORAL_ADDRESS": address},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as worker:
+        if worker.stdout is None or worker.stdout.readline() != "ready\n":
+            raise RuntimeError("the worker did not start")
+        yield Bench(client, metrics_port, worker.pid)
+        worker.communicate(timeout=30)
+
+
+async def _connected(address: str) -> Client:
+    deadline = time.monotonic() + 60
     while True:
         try:
-            return await Client.connect(f"127.0.0.1:{port}", data_converter=data_converter())
+            return await Client.connect(address, data_converter=data_converter())
         except RuntimeError:
             if time.monotonic() > deadline:
                 raise
