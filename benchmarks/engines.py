@@ -23,7 +23,8 @@ _ANSWERS_WITHIN = 60.0
 class ServerPrograms:
     """Temporal's server and its schema tool, which are built from source, once."""
 
-    folder: Path
+    server: Path
+    schema_tool: Path
 
     @classmethod
     def find(cls) -> "ServerPrograms | None":
@@ -31,16 +32,8 @@ class ServerPrograms:
         script = HERE.parent / ".ci" / "self-host-images"
         told = subprocess.run([script, "where"], capture_output=True, text=True, check=True).stdout
         places = dict(line.split("=", 1) for line in told.splitlines())
-        found = cls(Path(places["server"]))
+        found = cls(Path(places["server"]), Path(places["sql_tool"]))
         return found if found.server.exists() and found.schema_tool.exists() else None
-
-    @property
-    def server(self) -> Path:
-        return self.folder / "temporal-server"
-
-    @property
-    def schema_tool(self) -> Path:
-        return self.folder / "temporal-sql-tool"
 
 
 @asynccontextmanager
