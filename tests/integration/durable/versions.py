@@ -58,12 +58,13 @@ def worker(
 
 
 @asynccontextmanager
-async def current(client: Client, build_id: str, **options: str) -> AsyncIterator[Worker]:
+async def current(
+    client: Client, build_id: str, *, deployment: str = DEPLOYMENT, queue: str = TASK_QUEUE
+) -> AsyncIterator[Worker]:
     """Run a worker of the build, and have it made current."""
-    name = options.get("deployment", DEPLOYMENT)
-    async with worker(client, build_id, **options) as running:
-        await polling(client, build_id, name)
-        await make_current(client, await deployment_of(client, name), build_id)
+    async with worker(client, build_id, deployment=deployment, queue=queue) as running:
+        await polling(client, build_id, deployment)
+        await make_current(client, await deployment_of(client, deployment), build_id)
         yield running
 
 

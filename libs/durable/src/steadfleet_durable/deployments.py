@@ -156,8 +156,8 @@ def _unpolled(name: str, version: Version) -> DeploymentProblem:
         deployment=name,
         build_id=version.build_id,
         problem=(
-            f"version {version.build_id} of worker deployment {name!r} has work ({version.state}, pinned to"
-            f" it: {version.running} running workflows), but nobody polls its {queues}"
+            f"version {version.build_id} of worker deployment {name!r} has work ({version.state}; running"
+            f" workflows pinned to it: {version.running}), but nobody polls its {queues}"
         ),
         advice=(
             f"start a worker with TEMPORAL_DEPLOYMENT_NAME={name} and"

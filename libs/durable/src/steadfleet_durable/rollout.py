@@ -176,7 +176,7 @@ def _not_ready(waits: dict[str, str], build_id: str) -> RolloutRefusedError:
 def _steered_by_others(deployment: Deployment, build_id: str) -> RolloutRefusedError:
     stands = f"{deployment.ramping} has {deployment.ramp:g} %" if deployment.ramping else "nothing ramps"
     return RolloutRefusedError(
-        f"{deployment.name}: somebody else has changed its routing: {deployment.current} is current, {stands}."
-        " It is left so",
+        f"{deployment.name}: somebody else has changed its routing: {deployment.current} is current,"
+        f" {stands}. It is left so",
         f"see `steadfleet workers list`; run it again when {build_id} is to go on from there",
     )

@@ -33,7 +33,7 @@ async def prune(client: Client, deployment_names: tuple[str, ...]) -> list[Prune
 
 def kept_because(version: Version) -> str | None:
     if version.running:
-        return f"not drained: {version.running} running workflows are pinned to it"
+        return f"not drained; running workflows pinned to it: {version.running}"
     if version.state is VersionState.DRAINING:
         return "not drained: the engine takes some minutes to see that nothing is pinned to it"
     if version.pollers:

@@ -30,7 +30,8 @@ MEANINGS = {
     ExitCode.REFUSED: "refused: a bad contract, a plan with problems, a verb or promotion that may not be",
     ExitCode.NAME_TAKEN: "a campaign, drill, schedule or image of that name is there with a different order",
     ExitCode.UNREACHABLE: "cannot reach Temporal, or no worker answers",
-    ExitCode.NOT_SUCCEEDED: "a campaign, build, drill or test did not succeed; an image may not be used",
+    ExitCode.NOT_SUCCEEDED: "a campaign, build, drill or test did not succeed; an image may not be used; "
+    "a rollout was taken back; an alarm",
     ExitCode.INTERRUPTED: "interrupted by Ctrl-C; what was started goes on",
 }
 
