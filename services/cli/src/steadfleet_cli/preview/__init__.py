@@ -1,0 +1,1 @@
+"""`steadfleet preview …`: a change's own place to be tried in, torn down with it."""
