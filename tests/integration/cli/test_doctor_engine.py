@@ -10,16 +10,22 @@ from typing import Self
 import pytest
 from integration.durable.tls_front import Authority, tls_front
 from temporalio import activity
-from temporalio.api.workflowservice.v1 import DeprecateNamespaceRequest
+from temporalio.api.workflowservice.v1 import (
+    DeprecateNamespaceRequest,
+    SetWorkerDeploymentCurrentVersionRequest,
+)
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
 
 from steadfleet_cli.doctor import access as looks
+from steadfleet_cli.doctor import asked
 from steadfleet_cli.doctor.findings import Finding, Standing
 from steadfleet_cli.doctor.namespace import namespace, search_attributes
-from steadfleet_cli.doctor.workers import workers
+from steadfleet_cli.doctor.workers import versions, workers
 from steadfleet_cli.engine import CAMPAIGNS, JANITOR, polled
-from steadfleet_durable import build_worker, connect
+from steadfleet_durable import WorkerSettings, build_worker, connect
 from steadfleet_ports.access import Access, Accesses, AccessQuestion
 from steadfleet_ports.lease import Sweep
 from steadfleet_workflows.access import AccessInspection
@@ -187,3 +193,51 @@ async def test_each_of_the_six_workers_is_looked_for(client: Client) -> None:
         "driller": "optional",
         "witness": "optional",
     }
+
+
+def versioned(client: Client, build_id: str) -> Worker:
+    return build_worker(
+        client,
+        task_queue=CAMPAIGNS.task_queue,
+        workflows=[AccessInspection],
+        activities=[Told().inspect_access],
+        settings=WorkerSettings(deployment_name="patch-campaign", build_id=build_id),
+    )
+
+
+async def until(client: Client, word: str) -> Finding:
+    """Look until it is told; what the engine knows of versions comes a little later."""
+    async with asyncio.timeout(60):
+        while word not in (found := await versions(client)).found:
+            pass
+    return found
+
+
+async def make_current(client: Client, build_id: str) -> None:
+    request = SetWorkerDeploymentCurrentVersionRequest(
+        namespace=client.namespace, deployment_name="patch-campaign", build_id=build_id
+    )
+    await client.workflow_service.set_worker_deployment_current_version(request)
+
+
+async def test_a_deployment_without_a_current_version_and_one_that_has_it(client: Client) -> None:
+    assert (await versions(client)).standing is Standing.OPTIONAL
+
+    async with versioned(client, "v1"):
+        found = await until(client, "v1")
+        assert found.standing is Standing.MISSING
+        assert "has no current version" in found.found
+        assert "--deployment-name patch-campaign --build-id v1" in found.advice
+
+        await make_current(client, "v1")
+        assert (await until(client, "current: ")).standing is Standing.OK
+
+
+async def test_what_the_engine_refuses_to_tell_is_unknown() -> None:
+    async def refused() -> Finding:
+        raise RPCError("Request unauthorized.", RPCStatusCode.PERMISSION_DENIED, b"")
+
+    (found,) = await asked(["search attributes"], refused())
+
+    assert found.standing is Standing.UNKNOWN
+    assert "PERMISSION_DENIED: Request unauthorized." in found.found

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -77,9 +77,22 @@ async def _ask_engine(env: Mapping[str, str], source: str, *, write: bool) -> li
     where = f"{client.service_client.config.target_host}, namespace {client.namespace}{source}"
     return [
         Finding("engine", Standing.OK, where),
-        await namespace.namespace(client),
-        await namespace.search_attributes(client),
-        *await workers.workers(client, env),
+        *await asked(["namespace"], namespace.namespace(client)),
+        *await asked(["search attributes"], namespace.search_attributes(client)),
+        *await asked(["worker versions"], workers.versions(client)),
+        *await asked(workers.SERVICES, workers.workers(client, env)),
         *await access.access(client, write=write),
         *encrypted,
     ]
+
+
+async def asked(names: Iterable[str], look: Awaitable[Finding | list[Finding]]) -> list[Finding]:
+    """Return what was found; where the engine refuses to tell, it is not known."""
+    from temporalio.service import RPCError  # noqa: PLC0415
+
+    try:
+        found = await look
+    except RPCError as error:
+        said = f"the engine answers {error.status.name}: {error.message}"
+        return unknown(names, said, "a credential that may read this namespace is needed")
+    return found if isinstance(found, list) else [found]

@@ -7,6 +7,7 @@ from temporalio.client import Client
 from steadfleet_cli.doctor.findings import Finding, Standing
 from steadfleet_cli.engine import CAMPAIGNS, DRILLS, IMAGES, JANITOR, SIGNER, WITNESS, Service, pollers_of
 from steadfleet_durable import deployment_problem
+from steadfleet_durable.deployments import deployments, problems_of
 
 SERVICES: Mapping[str, tuple[Service, Standing]] = {
     "worker": (CAMPAIGNS, Standing.MISSING),
@@ -21,6 +22,23 @@ SERVICES: Mapping[str, tuple[Service, Standing]] = {
 
 async def workers(client: Client, env: Mapping[str, str]) -> list[Finding]:
     return [await _worker(client, env, name) for name in SERVICES]
+
+
+async def versions(client: Client) -> Finding:
+    """Look for versions that have work and no worker, and deployments of ours without a current version."""
+    name = "worker versions"
+    ours = await deployments(client, frozenset(service.task_queue for service, _ in SERVICES.values()))
+    problems = [problem for deployment in ours for problem in problems_of(deployment)]
+    if problems:
+        found, advice = "; ".join(one.problem for one in problems), "; ".join(one.advice for one in problems)
+        return Finding(name, Standing.MISSING, found, advice)
+    if not ours:
+        advice = (
+            "TEMPORAL_DEPLOYMENT_NAME, TEMPORAL_WORKER_BUILD_ID: waves then end on the code they began with"
+        )
+        return Finding(name, Standing.OPTIONAL, "none: the workers are not versioned", advice)
+    current = ", ".join(f"{one.name} {one.current}" for one in ours)
+    return Finding(name, Standing.OK, f"current: {current}; each version that has work is polled")
 
 
 async def _worker(client: Client, env: Mapping[str, str], name: str) -> Finding:
