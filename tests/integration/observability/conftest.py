@@ -1,0 +1,45 @@
+"""One stack for all that is watched: a good campaign over a worker's death, then one that halts."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from integration.observability.collector import Collector, collecting
+from integration.observability.stack import Stack
+
+HOSTS = 4
+
+
+@dataclass
+class Watched:
+    stack: Stack
+    collector: Collector
+
+
+@pytest.fixture(scope="package")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    """Nothing is cached, so that every workflow task is a replay; metrics are looked up every second."""
+    with collecting() as collector:
+        stack = Stack(
+            tmp_path_factory.mktemp("stack"),
+            OTEL_EXPORTER_OTLP_ENDPOINT=collector.endpoint,
+            OTEL_BSP_SCHEDULE_DELAY="200",
+            STEADFLEET_MAX_CACHED_WORKFLOWS="0",
+            STEADFLEET_HEARTBEAT_TIMEOUT="5s",
+            STEADFLEET_WATCH_INTERVAL="1s",
+            STEADFLEET_PAYLOAD_KEYS="",
+        )
+        try:
+            stack.up("--free-ports")
+            old, new, bad = (stack.image(release) for release in ("good-1.0", "good-2.0", "bad-crash"))
+            stack.run("local-cloud", "fleet", "create", "web", "--image", old, "--size", str(HOSTS))
+            stack.run("campaign", "start", "canary", "-f", stack.write_policy("good", new), "--yes")
+            collector.wait_for("RunActivity:change_host")
+            stack.process("worker").stop(timedelta(0))
+            stack.up()
+            stack.run("campaign", "watch", "good")
+            stack.run("campaign", "start", "canary", "-f", stack.write_policy("bad", bad), "--yes")
+            yield Watched(stack, collector)
+        finally:
+            stack.down()

@@ -1,0 +1,89 @@
+"""One trace from the command to the cloud call: real workers, a receiver, and a worker that died on the way."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from integration.observability.collector import Collector
+from integration.observability.conftest import HOSTS, Watched
+
+DOWN = [
+    "EC2.RunInstances",
+    "RunActivity:change_host",
+    "StartActivity:change_host",
+    "RunWorkflow:PatchShard",
+    "StartChildWorkflow:PatchShard",
+    "RunWorkflow:PatchWave",
+    "StartChildWorkflow:PatchWave",
+    "RunWorkflow:PatchCampaign",
+    "StartWorkflow:PatchCampaign",
+    "campaign start",
+]
+
+
+@pytest.fixture
+def collector(watched: Watched) -> Collector:
+    watched.collector.wait_for("RunWorkflow:PatchCampaign")
+    return watched.collector
+
+
+def test_a_launch_lies_under_the_command_that_asked_for_it(collector: Collector) -> None:
+    launches = collector.wait_for("EC2.RunInstances", HOSTS)
+
+    assert collector.ancestry(launches[0]) == DOWN
+    assert launches[0].service == "steadfleet-patch-campaign"
+    assert collector.named("campaign start")[0].service == "campaign"
+
+
+def test_a_worker_that_dies_does_not_break_the_trace(collector: Collector) -> None:
+    (campaign,) = collector.named("RunWorkflow:PatchCampaign")
+    launches = [span for span in collector.named("EC2.RunInstances") if span.trace == campaign.trace]
+
+    assert len(launches) >= HOSTS
+    assert all(collector.ancestry(launch) == DOWN for launch in launches)
+
+
+def test_a_replay_sends_no_span_again(collector: Collector) -> None:
+    (campaign,) = collector.named("RunWorkflow:PatchCampaign")
+    ours = replace(collector, spans=[span for span in collector.spans if span.trace == campaign.trace])
+
+    assert ours.doubled() == []
+    assert len(ours.named("RunWorkflow:PatchWave")) == 2
+    assert len(ours.named("StartActivity:change_host")) == HOSTS
+
+
+def test_a_span_that_comes_twice_would_be_noticed(collector: Collector) -> None:
+    (campaign,) = collector.named("RunWorkflow:PatchCampaign")
+
+    assert replace(collector, spans=[campaign, campaign]).doubled() == [campaign.name, campaign.name]
+
+
+def test_a_cloud_call_tells_where_and_how_it_ended_and_nothing_that_was_said(collector: Collector) -> None:
+    told = collector.named("EC2.RunInstances")[0].attributes
+
+    assert set(told) == {
+        "rpc.system",
+        "rpc.service",
+        "rpc.method",
+        "cloud.region",
+        "http.response.status_code",
+        "http.request.resend_count",
+        "aws.request_id",
+    }
+    assert "eu-west-1" in told["cloud.region"]
+
+
+def test_without_the_variable_a_worker_imports_nothing_of_it() -> None:
+    program = (
+        "import sys, steadfleet_patch_campaign.main, steadfleet_cli.engine;"
+        "from steadfleet_durable.tracing import trace_plugins;"
+        "from steadfleet_activities.tracing import trace_aws_calls;"
+        "trace_plugins(); trace_aws_calls();"
+        "print(sorted(name for name in sys.modules if name.startswith('opentelemetry')))"
+    )
+    env = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    ran = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True)
+
+    assert ran.stdout.strip() == "[]"
