@@ -11,21 +11,25 @@ from steadfleet_cli.self_host.postgresql import PostgreSql
 
 @pytest.fixture
 def compose(tmp_path: Path) -> Compose:
-    program = tmp_path / "docker"
-    program.write_text(
-        f"#!/bin/sh\necho \"$@\" >> {tmp_path}/asked\n"
+    run = tmp_path / "run"
+    run.write_text(
+        f'#!/bin/sh\necho "$SELF_HOST_SECRETS $@" >> {tmp_path}/asked\n'
         f"[ ! -e {tmp_path}/broken ] || {{ echo no >&2; exit 3; }}\n"
     )
-    program.chmod(0o755)
-    settings = tmp_path / "compose.env"
+    run.chmod(0o755)
+    (tmp_path / "secrets").mkdir()
+    settings = tmp_path / "secrets" / "compose.env"
     settings.write_text("SELF_HOST_USER=1000:1000\n")
     settings.chmod(0o600)
-    return Compose(tmp_path / "compose.yaml", settings, (str(program),))
+    return Compose(tmp_path, tmp_path / "secrets")
 
 
 def asked(folder: Path) -> list[str]:
-    """Return what came after the files, a line each."""
-    return [line.split("compose.env ")[1] for line in (folder / "asked").read_text().splitlines()]
+    """Return what was asked of compose, a line each."""
+    return [
+        line.removeprefix(f"{folder / 'secrets'} compose ")
+        for line in (folder / "asked").read_text().splitlines()
+    ]
 
 
 def test_workers_and_server_are_stopped_and_started_by_their_services(

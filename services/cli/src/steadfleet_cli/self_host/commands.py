@@ -24,20 +24,22 @@ _IDENTITY = f"self-host@{socket.gethostname()}"
 
 
 def _installation_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    folder = click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path)
     options = (
         click.option(
-            "--compose-file",
-            type=click.Path(exists=True, dir_okay=False, path_type=Path),
-            default="deploy/self-host/compose.yaml",
+            "--deployment",
+            type=folder,
+            default="deploy/self-host",
             show_default=True,
-            help="The installation's compose file.",
+            help="The folder of compose.yaml and run.",
         ),
         click.option(
-            "--settings",
-            type=click.Path(exists=True, dir_okay=False, path_type=Path),
-            default="deploy/self-host/secrets/compose.env",
+            "--secrets",
+            type=folder,
+            envvar="SELF_HOST_SECRETS",
+            default="deploy/self-host/secrets",
             show_default=True,
-            help="Its variables; restore keeps the names of the databases there.",
+            help="What prepare.py made; restore keeps the names of the databases in its compose.env.",
         ),
     )
     for option in options:
@@ -48,13 +50,13 @@ def _installation_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @_installation_options
-def backup(folder: Path, compose_file: Path, settings: Path) -> None:
+def backup(folder: Path, deployment: Path, secrets: Path) -> None:
     """Dump both databases of the running engine into a new FOLDER, and read the dumps back.
 
     Everything goes on meanwhile. Evidence, plans and attestations lie in the object store, and are not
     in it. Workflows stand in it as the engine has them: encrypted where payloads are.
     """
-    manifest = _told(lambda: back_up(Compose(compose_file, settings), folder, asyncio.run(_server_version())))
+    manifest = _told(lambda: back_up(Compose(deployment, secrets), folder, asyncio.run(_server_version())))
     for dump in manifest.dumps:
         click.echo(f"{folder / dump.file}: {dump.size} bytes, {dump.sha256}, schema {dump.schema_version}")
     click.echo(f"backup of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC, read back whole")
@@ -72,8 +74,8 @@ def backup(folder: Path, compose_file: Path, settings: Path) -> None:
 @click.option("--yes", is_flag=True, help="Stop and restore without asking.")
 def restore(
     folder: Path,
-    compose_file: Path,
-    settings: Path,
+    deployment: Path,
+    secrets: Path,
     into: str | None,
     *,
     workers_are_stopped: bool,
@@ -88,7 +90,7 @@ def restore(
     if not yes:
         click.confirm(f"Stop the engine and go back to {folder}?", abort=True)
     task = Restore(
-        Compose(compose_file, settings),
+        Compose(deployment, secrets),
         folder,
         lambda: connect(identity=_IDENTITY),
         lambda what: click.echo(f"{what} …"),
@@ -114,7 +116,7 @@ def _told(work: Callable[[], _Result]) -> _Result:
     try:
         return work()
     except SelfHostError as error:
-        raise CommandError(str(error), ExitCode.REFUSED, "deploy/self-host/README.md says more") from error
+        raise CommandError(str(error), ExitCode.REFUSED, "deploy/self-host/backup.md says more") from error
     except (EngineError, RPCError) as error:
         raise CommandError(
             str(error),

@@ -13,11 +13,18 @@ _DATABASE, _VISIBILITY = "SELF_HOST_DATABASE", "SELF_HOST_VISIBILITY_DATABASE"
 
 @dataclass(frozen=True)
 class Compose(Installation):
-    """`settings` is the file of variables that compose reads; what restore chooses is kept there."""
+    """
+    A folder like deploy/self-host: its `run` calls docker compose, `secrets` is its SELF_HOST_SECRETS.
 
-    file: Path
-    settings: Path
-    program: tuple[str, ...] = ("docker", "compose")
+    The databases that a restore chose are kept in the latter's `compose.env`.
+    """
+
+    folder: Path
+    secrets: Path
+
+    @property
+    def settings(self) -> Path:
+        return self.secrets / "compose.env"
 
     @property
     def databases(self) -> Databases:
@@ -43,21 +50,14 @@ class Compose(Installation):
 
     @property
     def _compose(self) -> list[str]:
-        return [*self.program, "--file", str(self.file), "--env-file", str(self.settings)]
+        return ["env", f"SELF_HOST_SECRETS={self.secrets}", str(self.folder / "run"), "compose"]
 
     def _do(self, *words: str) -> None:
-        try:
-            ran = subprocess.run(  # noqa: S603  # docker compose, as it was named
-                [*self._compose, *words], capture_output=True, text=True, check=False
-            )
-        except OSError as error:
-            raise SelfHostError(
-                f"{self.program[0]} cannot be run: {error.strerror}; install Docker with its compose plugin"
-            ) from error
+        ran = subprocess.run(  # noqa: S603  # the installation's own script
+            [*self._compose, *words], capture_output=True, text=True, check=False
+        )
         if ran.returncode:
-            raise SelfHostError(
-                f"`{' '.join(self.program)} {words[0]}` ended with {ran.returncode}: {ran.stderr.strip()}"
-            )
+            raise SelfHostError(f"`run compose {words[0]}` ended with {ran.returncode}: {ran.stderr.strip()}")
 
     def _choose(self, databases: Databases) -> None:
         """Write the databases into the settings, whole or not at all."""
@@ -77,5 +77,5 @@ class Compose(Installation):
             return self.settings.read_text().splitlines()
         except OSError as error:
             raise SelfHostError(
-                f"{self.settings}: {error.strerror}; `make self-host` makes it, or name yours with --settings"
+                f"{self.settings}: {error.strerror}; `make self-host` makes it, or name another --secrets"
             ) from error

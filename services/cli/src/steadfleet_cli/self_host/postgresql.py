@@ -12,6 +12,8 @@ _USERS = (
     " where datname = '{}' and backend_type = 'client backend'"
 )
 _OWNER = "select pg_get_userbyid(datdba) from pg_database where datname = '{}'"
+_AS_MADE = "encoding 'UTF8' locale 'C' template template0"
+"""As deploy/self-host/postgresql makes them."""
 _GONE_WITHIN = 10.0
 
 
@@ -53,7 +55,7 @@ class PostgreSql:
 
     def restore(self, file: Path, database: str, owner: str) -> None:
         """Make a database of what was dumped; one that exists is refused by PostgreSQL."""
-        self.ask("postgres", f'create database "{database}" owner "{owner}"')
+        self.ask("postgres", f'create database "{database}" owner "{owner}" {_AS_MADE}')
         with file.open("rb") as dump:
             self._run("pg_restore", "--exit-on-error", "-d", database, stdin=dump)
 
