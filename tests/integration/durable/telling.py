@@ -10,8 +10,9 @@ from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflow
 TASK_QUEUE = "telling"
 MARK = "planted_in_"
 PLACES = (
-    "argument", "memo", "static_summary", "static_details", "header", "signal", "update_argument", "update_result",
-    "update_failure", "activity_argument", "activity_summary", "activity_result", "heartbeat", "failure_message",
+    "argument", "memo", "static_summary", "static_details", "header", "signal",
+    "update_argument", "update_result", "update_failure",
+    "activity_argument", "activity_summary", "activity_result", "heartbeat", "failure_message",
     "failure_detail", "the_stack", "cause", "last_failure", "timer_summary", "child_argument",
     "child_failure", "continued", "workflow_failure", "workflow_task_failure",
     "termination", "schedule_argument", "schedule_memo",
