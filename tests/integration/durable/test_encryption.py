@@ -76,7 +76,9 @@ class Engine:
     async def client(self, *keys: str, interceptors: Sequence[Interceptor] = ()) -> Client:
         self._keys.write_text("".join(keys))
         env = {"TEMPORAL_ADDRESS": self.address, "STEADFLEET_PAYLOAD_KEYS": str(self._keys) if keys else ""}
-        return Client(**{**(await connect(env=env)).config(), "interceptors": interceptors})
+        config = (await connect(env=env)).config()
+        config["interceptors"] = interceptors
+        return Client(**config)
 
     def kept(self) -> bytes:
         """Return all that its database holds, deleted rows and journals included."""
@@ -191,8 +193,8 @@ async def test_without_keys_each_of_these_words_would_be_kept(engine: Engine) ->
 
 async def test_a_converter_that_leaves_failures_as_they_are_is_found_out(engine: Engine) -> None:
     config = (await engine.client(OLD)).config()
-    open_failures = replace(config["data_converter"], failure_converter_class=ShortFailures)
-    client = Client(**{**config, "data_converter": open_failures})
+    config["data_converter"] = replace(config["data_converter"], failure_converter_class=ShortFailures)
+    client = Client(**config)
     async with working(client):
         await tell_everything(client)
     assert found_in(engine.kept()) == {

@@ -3,6 +3,7 @@
 import base64
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import jwt
@@ -54,7 +55,7 @@ def signed_by_the_public_key(issuer: Issuer) -> str:
     return b".".join([*parts, base64.urlsafe_b64encode(signature).rstrip(b"=")]).decode()
 
 
-REFUSED = {
+REFUSED: dict[str, Callable[[Issuer], str]] = {
     "expired": lambda issuer: issuer.token("prod:read", exp=int(time.time()) - 1),
     "without an end": lambda issuer: issuer.token("prod:read", exp=None),
     "for another server": lambda issuer: issuer.token("prod:read", aud="grafana"),

@@ -17,8 +17,9 @@ from steadfleet_codec_server.callers import SigningKeys, Tokens
 from steadfleet_codec_server.settings import ADDRESS, Settings
 from steadfleet_durable import EngineError, WorkerConfigError, get_logger, run_service
 from steadfleet_durable.connection import payload_encryption
+from steadfleet_durable.connection_config import PAYLOAD_KEYS
 from steadfleet_durable.encryption import PayloadEncryption
-from steadfleet_durable.encryption_keys import PAYLOAD_KEYS, PayloadKeysError
+from steadfleet_durable.encryption_keys import PayloadKeysError
 
 _LAST_ANSWERS_SECONDS = 5
 

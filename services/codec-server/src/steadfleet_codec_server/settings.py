@@ -11,7 +11,8 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from steadfleet_durable import WorkerConfigError
-from steadfleet_durable.encryption_keys import PAYLOAD_KEYS, Keyring
+from steadfleet_durable.connection_config import PAYLOAD_KEYS
+from steadfleet_durable.encryption_keys import Keyring
 from steadfleet_durable.settings import split_address
 
 ADDRESS = "STEADFLEET_CODEC_ADDRESS"
