@@ -12,7 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bench import HEAD, HERE, Bench, Row, engine_and_worker, machine, show
+from bench_worker import TASK_QUEUE
 from campaign import run
+from raw import Beating
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
@@ -21,6 +23,7 @@ from steadfleet_durable import exit_now
 
 RECORDED = HERE.parent / "tests" / "replay" / "histories"
 PATCH_MARKER = "core_patch"
+BEATING, HOSTS_AT_ONCE = 60.0, 10
 _BILLED = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED: "workflow started",
     EventType.EVENT_TYPE_TIMER_STARTED: "timer started",
@@ -71,6 +74,20 @@ async def of_campaign(bench: Bench, hosts: int) -> Row:
     )
 
 
+async def of_heartbeats(bench: Bench) -> Row:
+    """Count by the server's counter alone: a beat leaves no event. Start and attempt are taken off."""
+    before = await bench.settled_actions()
+    runs = [
+        bench.client.execute_workflow(Beating.run, BEATING, id=f"beating/{n}", task_queue=TASK_QUEUE)
+        for n in range(HOSTS_AT_ONCE)
+    ]
+    await asyncio.gather(*runs)
+    beats = await bench.settled_actions() - before - 2 * HOSTS_AT_ONCE
+    a_minute = beats / HOSTS_AT_ONCE / BEATING * 60
+    fleet = f"{HOSTS_AT_ONCE} at once, {BEATING:g} s each, throttled to 5 s"
+    return Row("heartbeats a minute of a host in flight", fleet, f"{a_minute:.1f}, by the server's counter")
+
+
 def told(counted: Counter[str]) -> str:
     parts = ", ".join(f"{name} {count}" for name, count in counted.most_common())
     return f"{counted.total()}: {parts}"
@@ -81,6 +98,7 @@ async def main() -> None:
     async with engine_and_worker() as bench:
         for hosts in (10, 100, 1000):
             show([await of_campaign(bench, hosts)])
+        show([await of_heartbeats(bench)])
     kinds = {
         "a golden image, built and published": "images/published.json",
         "a drill, passed": "drills/passed.json",

@@ -5,7 +5,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 from memory_fleet import MemoryFleet
-from raw import RawCampaign, RawShard, no_op
+from raw import Beating, RawCampaign, RawShard, beat_on, no_op
 from temporalio import activity
 
 from steadfleet_durable import build_worker, connect, exit_now, register
@@ -53,8 +53,14 @@ async def main() -> None:
     worker = build_worker(
         await connect(),
         task_queue=TASK_QUEUE,
-        workflows=[PatchCampaign, PatchWave, PatchShard, RawCampaign, RawShard],
-        activities=[*register(MemoryFleet()), *register(GrantsAll()), *register(LeasesForEver()), no_op],
+        workflows=[PatchCampaign, PatchWave, PatchShard, RawCampaign, RawShard, Beating],
+        activities=[
+            *register(MemoryFleet()),
+            *register(GrantsAll()),
+            *register(LeasesForEver()),
+            no_op,
+            beat_on,
+        ],
         settings=WorkerSettings(max_concurrent_activities=200),
     )
     async with worker:

@@ -45,7 +45,7 @@ async def server_on_postgresql(programs: ServerPrograms) -> AsyncIterator[Bench]
         (folder / "dynamic.yaml").write_text("{}\n", encoding="utf-8")
         config = folder / "server.yaml"
         config.write_text(_config(database, metrics, ports, folder / "dynamic.yaml"), encoding="utf-8")
-        command = [programs.server, "--config-file", config, "--allow-no-auth", "start"]
+        command: list[str | Path] = [programs.server, "--config-file", config, "--allow-no-auth", "start"]
         with (
             (folder / "server.log").open("wb") as log,
             subprocess.Popen(command, stdout=log, stderr=log) as server,
@@ -103,7 +103,7 @@ def _set_up_namespace(address: str) -> None:
         word for key in KEYS for word in ("--name", key.name, "--type", TYPES[key.indexed_value_type])
     ]
     for words in (namespace, ("search-attribute", "create", *attributes)):
-        command = [*operator, *words, "--address", address]
+        command: list[str | Path] = [*operator, *words, "--address", address]
         _await(lambda: _succeeds(command), " ".join(map(str, command)))
 
 

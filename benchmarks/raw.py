@@ -4,12 +4,28 @@ import asyncio
 
 from temporalio import activity, workflow
 
+from steadfleet_durable import Heartbeat
 from steadfleet_durable.options import LONG
 
 
 @activity.defn
 async def no_op(host_time: float) -> None:
     await asyncio.sleep(host_time)
+
+
+@activity.defn
+async def beat_on(seconds: float) -> None:
+    async with Heartbeat():
+        await asyncio.sleep(seconds)
+
+
+@workflow.defn
+class Beating:
+    """Run one activity that beats as a host's does."""
+
+    @workflow.run
+    async def run(self, seconds: float) -> None:
+        await workflow.execute_activity(beat_on, seconds, **LONG)
 
 
 @workflow.defn

@@ -50,7 +50,7 @@ def _pem(name: str, data: bytes, variable: str) -> Finding:
     except ValueError as error:
         return Finding(name, Standing.MISSING, f"cannot be read: {error}", f"name PEM in {variable}")
     first = min(held, key=lambda one: one.not_valid_after_utc)
-    advice = f"put a new one where {variable} says; processes take it up when they start"
+    advice = f"put a new one where {variable} says: running workers take it up by themselves"
     return judged(name, first.not_valid_before_utc, first.not_valid_after_utc, advice)
 
 
