@@ -10,6 +10,7 @@ from integration.durable.versions import (
     SHORT_PERIODS,
     FailsEveryTask,
     Naps,
+    abandoned,
     current,
     deployment_of,
     finished_by,
@@ -17,7 +18,6 @@ from integration.durable.versions import (
     pinned,
     polling,
     start,
-    unpolled,
     worker,
 )
 from temporalio.client import Client, WorkflowHandle
@@ -180,7 +180,7 @@ async def test_a_version_whose_workers_vanish_is_ramped_back(client: Client) -> 
 
             async def leave(_: int) -> None:
                 await leaving.shutdown()
-                await unpolled(client, "v2")
+                await abandoned(client, "v2")
 
             with pytest.raises(
                 RolloutTakenBackError, match="nobody polls workflow queue service for version v2"

@@ -11,6 +11,7 @@ from integration.durable.service import TASK_QUEUE
 from integration.durable.versions import (
     DEPLOYMENT,
     SHORT_PERIODS,
+    abandoned,
     current,
     deployment_of,
     finished_by,
@@ -18,7 +19,6 @@ from integration.durable.versions import (
     polling,
     reaches,
     start,
-    unpolled,
     version_of,
     worker,
 )
@@ -63,7 +63,7 @@ async def test_a_version_with_running_work_whose_worker_is_killed_raises_the_ala
         assert await deployment_problems(client) == []
 
         os.kill(old.process.pid, signal.SIGKILL)
-        await unpolled(client, "v1")
+        await abandoned(client, "v1")
 
         (problem,) = await deployment_problems(client)
         assert (problem.deployment, problem.build_id) == (DEPLOYMENT, "v1")
@@ -102,7 +102,7 @@ async def test_a_drained_version_is_deleted_once_its_workers_are_gone(client: Cl
             assert kept.kept is not None
             assert kept.kept.startswith("drained, but still polled by")
 
-        await unpolled(client, "v1")
+        await abandoned(client, "v1")
         assert await prune(client, (DEPLOYMENT,)) == [Pruned(DEPLOYMENT, "v1", None)]
         assert [version.build_id for version in (await deployment_of(client)).versions] == ["v2"]
 
@@ -111,7 +111,7 @@ async def test_a_version_that_was_never_given_work_is_not_pruned(client: Client)
     async with current(client, "v1"):
         async with worker(client, "v2"):
             await polling(client, "v2")
-        await unpolled(client, "v2")
+        await abandoned(client, "v2")
 
         assert await prune(client, (DEPLOYMENT,)) == []
         assert (await version_of(client, "v2")).state is VersionState.INACTIVE

@@ -89,16 +89,16 @@ async def polling(client: Client, build_id: str, name: str = DEPLOYMENT) -> None
     await until(known, f"{build_id} polls")
 
 
-async def reaches(client: Client, build_id: str, state: VersionState) -> None:
+async def reaches(client: Client, build_id: str, state: VersionState, name: str = DEPLOYMENT) -> None:
     async def reached() -> bool:
-        return (await version_of(client, build_id)).state is state
+        return (await version_of(client, build_id, name)).state is state
 
     await until(reached, f"{build_id} is {state}")
 
 
-async def unpolled(client: Client, build_id: str) -> None:
+async def abandoned(client: Client, build_id: str, name: str = DEPLOYMENT) -> None:
     async def gone() -> bool:
-        return bool((await version_of(client, build_id)).unpolled)
+        return not (await version_of(client, build_id, name)).pollers
 
     await until(gone, f"nobody polls for {build_id}")
 

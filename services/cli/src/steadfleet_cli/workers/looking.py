@@ -34,8 +34,8 @@ async def names_of(client: Client, names: tuple[str, ...]) -> tuple[str, ...]:
         raise CommandError(
             f"no versioned worker of ours has polled in namespace {client.namespace}",
             ExitCode.REFUSED,
-            "start workers with TEMPORAL_DEPLOYMENT_NAME and TEMPORAL_WORKER_BUILD_ID, or name with --deployment"
-            " those that will come",
+            "start workers with TEMPORAL_DEPLOYMENT_NAME and TEMPORAL_WORKER_BUILD_ID, or name with"
+            " --deployment those that will come",
         )
     return found
 

@@ -77,11 +77,11 @@ def rollout(
     try:
         order = RolloutOrder(
             build_id=build_id,
-            deployments=call(lambda client: names_of(client, deployments), by, "workers"),
             steps=_steps(steps),
             pause=_time("--pause", pause),
             patience=_time("--patience", patience),
             gates=tuple(map(_gate, gates)),
+            deployments=call(lambda client: names_of(client, deployments), by, "workers"),
         )
         _present(order, pause, by, output=output, yes=yes)
         say = click.echo if output == "text" else lambda _: None
