@@ -67,6 +67,10 @@ test-self-host: setup  ## build its images from source (long, once), and run the
 	@.ci/self-host-images
 	@$(RUN) pytest -m self_host
 
+test-terraform: setup  ## build OpenTofu, a provider and actionlint (a quarter of an hour, needs Go), and hold deploy/ against them
+	@.ci/terraform
+	@$(RUN) pytest -n 2 --dist worksteal -m terraform
+
 base-image: setup  ## make the Debian image of the local cloud's Docker machines (a minute, needs mmdebstrap)
 	@$(RUN) local-cloud base-image
 
@@ -74,3 +78,5 @@ bench: setup  ## measure, and print the tables of benchmarks/README.md
 	@$(RUN) python benchmarks/campaign.py
 	@$(RUN) python benchmarks/image.py
 	@$(RUN) python benchmarks/drill.py
+	@$(RUN) python benchmarks/engine.py
+	@$(RUN) python benchmarks/actions.py
