@@ -97,13 +97,12 @@ def _set_up_schema(programs: ServerPrograms, port: int) -> None:
 
 
 def _set_up_namespace(address: str) -> None:
-    operator = [BIN / "temporal", "operator"]
     namespace = ("namespace", "create", "-n", "default", "--retention", "24h")
     attributes = [
         word for key in KEYS for word in ("--name", key.name, "--type", TYPES[key.indexed_value_type])
     ]
     for words in (namespace, ("search-attribute", "create", *attributes)):
-        command: list[str | Path] = [*operator, *words, "--address", address]
+        command: list[str | Path] = [BIN / "temporal", "operator", *words, "--address", address]
         _await(lambda: _succeeds(command), " ".join(map(str, command)))
 
 

@@ -289,8 +289,13 @@ def test_doctor_sees_that_the_namespace_is_gone(stack: Stack) -> None:
 
 def test_doctor_sees_that_the_workers_bucket_is_gone_and_can_have_one_written(stack: Stack) -> None:
     told = stack.up("--free-ports", "--only", "engine", "--only", "cloud", "--only", "worker")
-    cloud = {"region_name": "eu-west-1", "aws_access_key_id": "local", "aws_secret_access_key": "local"}
-    s3 = boto3.client("s3", endpoint_url=told["environment"]["AWS_ENDPOINT_URL"], **cloud)
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=told["environment"]["AWS_ENDPOINT_URL"],
+        region_name="eu-west-1",
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+    )
 
     ran = stack.run("doctor", "--write", "--output", "json")
     written = {finding["name"]: finding for finding in json.loads(ran.stdout)}
