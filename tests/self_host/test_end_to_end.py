@@ -1,5 +1,6 @@
 """The three workflows over the self-hosted engine, by the commands that a person types."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -9,11 +10,14 @@ import demo_drill
 import pytest
 from chaos.images.machine import require
 from self_host.commands import commands
-from self_host.native import NAMESPACE, NativeEngine
+from self_host.native import NativeEngine
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 
 from receipt import Receipt, count_receipt
 from stage import ask, run
 from steadfleet_core.drill.report import DrillReport
+from steadfleet_durable import connect
 
 pytestmark = [pytest.mark.self_host, pytest.mark.timeout(1500)]
 
@@ -40,8 +44,9 @@ def test_a_drill_ends_with_its_verdicts_and_its_report_outlives_it_in_the_engine
         demo_drill.make_production(env)
         report = demo_drill.rehearse(env)
         demo_drill.tell(report)
-        forget_drills(engine)
-        bucket = boto3.client("s3", endpoint_url=env["AWS_ENDPOINT_URL"], region_name=env["AWS_REGION"])
+        asyncio.run(forget_drills(engine))
+        account = boto3.Session(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"])
+        bucket = account.client("s3", endpoint_url=env["AWS_ENDPOINT_URL"], region_name=env["AWS_REGION"])
         [stored] = bucket.list_objects_v2(Bucket="steadfleet-plans", Prefix="drills/shop/")["Contents"]
         kept = bucket.get_object(Bucket="steadfleet-plans", Key=stored["Key"])["Body"].read()
 
@@ -49,10 +54,20 @@ def test_a_drill_ends_with_its_verdicts_and_its_report_outlives_it_in_the_engine
     assert json.loads(kept)["status"]["judgement"] == report["status"]["judgement"]
 
 
-def forget_drills(engine: NativeEngine) -> None:
-    """Delete them, as retention does."""
-    closed = ("--query", "WorkflowType = 'DrDrill'", "--reason", "retention", "--yes")
-    engine.temporal("workflow", "delete", "-n", NAMESPACE, *closed, role="operator")
+async def forget_drills(engine: NativeEngine) -> None:
+    """Delete them, as retention does, and await that nothing of them is there."""
+    client = await connect(env=engine.variables("operator"))
+    drills = "WorkflowType = 'DrDrill'"
+    async for drill in client.list_workflows(drills):
+        assert drill.close_time, f"{drill.id} is open"
+        await client.workflow_service.delete_workflow_execution(
+            DeleteWorkflowExecutionRequest(
+                namespace=client.namespace,
+                workflow_execution=WorkflowExecution(workflow_id=drill.id, run_id=drill.run_id),
+            )
+        )
+    while (await client.count_workflows(drills)).count:  # the engine deletes in the background
+        pass
 
 
 @pytest.mark.docker

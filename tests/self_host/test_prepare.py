@@ -79,6 +79,8 @@ def test_who_signs_servers_signs_no_clients(made: Path) -> None:
         "server/frontend": cluster,
         "postgresql/tls": cluster,
         "proxy/tls": cluster,
+        "codec-server/tls": cluster,
+        "ui/server": cluster,
         "worker/tls": clients,
         "operator/tls": clients,
         "viewer/tls": clients,

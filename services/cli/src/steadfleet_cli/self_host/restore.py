@@ -1,5 +1,7 @@
 """Bring an engine back from a backup, in the one order that destroys nothing."""
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,12 +13,14 @@ from steadfleet_cli.self_host.installation import Databases, Installation, SelfH
 from steadfleet_cli.self_host.manifest import Manifest, read_manifest
 from steadfleet_cli.self_host.pollers import POLL_LASTS, Poller, pollers, still_polling
 from steadfleet_cli.self_host.postgresql import PostgreSql
+from steadfleet_durable import EngineError
 
 Connect = Callable[[], Awaitable[Client]]
 Say = Callable[[str], None]
 
 # The server looks its schema up under the name of the database that it was told.
 _MOVE_IN = "update schema_version set db_name = current_database()"
+_SERVES_WITHIN = 60.0
 # Addresses of the server that was dumped: a copy would call them.
 _FORGET_MEMBERS = "delete from cluster_membership"
 
@@ -57,10 +61,21 @@ class Restore:
         except SelfHostError as error:
             before = f"; what was there before is in {' and '.join(kept.all)}" if kept else ""
             raise SelfHostError(f"{error}. The workers stand still{before}") from error
-        too_early = tuple(await pollers(await self.connect()))
+        too_early = tuple(await pollers(await self._connect_patiently()))
         self.say("starting the workers")
         self.installation.start_workers()
         return Restored(manifest, target, kept, too_early)
+
+    async def _connect_patiently(self) -> Client:
+        """Connect to a server that has just started: it is healthy before it knows its namespaces."""
+        deadline = time.monotonic() + _SERVES_WITHIN
+        while True:
+            try:
+                return await self.connect()
+            except EngineError:
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(1)
 
     async def _stand_still(self, postgresql: PostgreSql) -> None:
         """Stop workers, then server; or go on as before if anybody else works with them."""
