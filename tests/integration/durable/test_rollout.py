@@ -5,11 +5,14 @@ from datetime import timedelta
 
 import pytest
 from conftest import StartEngine
+from integration.durable.service import TASK_QUEUE
 from integration.durable.versions import (
     DEPLOYMENT,
     SHORT_PERIODS,
+    FailsAfterRenewal,
     FailsEveryTask,
     Naps,
+    Renews,
     abandoned,
     current,
     deployment_of,
@@ -170,6 +173,29 @@ async def test_a_rollout_that_does_not_look_makes_the_bad_build_current(
         await _rollout(client, order("v2", steps=(50, 100)), Naps(work)).run()
 
         assert (await deployment_of(client)).current == "v2"
+
+
+async def test_work_that_moves_to_a_bad_build_takes_it_back_too(client: Client) -> None:
+    """As a campaign does that is between waves: its new run is still written under the old version."""
+    async with worker(client, "v1", Renews), worker(client, "v2", FailsAfterRenewal):
+        await polling(client, "v1")
+        await polling(client, "v2")
+        await make_current(client, await deployment_of(client), "v1")
+        await client.start_workflow(Renews.run, id="mover", task_queue=TASK_QUEUE)
+        await pinned(client, "v1", 1)
+
+        async def move(number: int) -> None:
+            handle = client.get_workflow_handle("mover")
+            if number == 1:
+                await handle.signal(Renews.go)
+
+            async def failing() -> bool:
+                return (await handle.describe()).raw_description.pending_workflow_task.attempt > 1
+
+            await until(failing, "the new run's first task fails")
+
+        with pytest.raises(RolloutTakenBackError, match="fails the workflow tasks of mover: a bad build"):
+            await _rollout(client, order("v2", steps=(100,)), Naps(move)).run()
 
 
 async def test_a_version_whose_workers_vanish_is_ramped_back(client: Client) -> None:

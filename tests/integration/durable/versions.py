@@ -43,6 +43,38 @@ class FailsEveryTask:
         pass
 
 
+@workflow.defn
+class Renews:
+    """Goes on in a new run on whatever version is current, as campaigns do between waves."""
+
+    def __init__(self) -> None:
+        self._go = False
+
+    @workflow.run
+    async def run(self) -> str:
+        await workflow.wait_condition(lambda: self._go)
+        workflow.continue_as_new(
+            initial_versioning_behavior=workflow.ContinueAsNewVersioningBehavior.AUTO_UPGRADE
+        )
+
+    @workflow.signal
+    def go(self) -> None:
+        self._go = True
+
+
+@workflow.defn(name="Renews")
+class FailsAfterRenewal:
+    """What a bad build makes of it."""
+
+    @workflow.run
+    async def run(self) -> str:
+        raise ValueError("a bad build")
+
+    @workflow.signal
+    def go(self) -> None:
+        pass
+
+
 def worker(
     client: Client,
     build_id: str,

@@ -51,11 +51,17 @@ async def _failing(client: Client, query: str, version: tuple[str, str]) -> Asyn
 
 
 def _given_to(deployment: Deployment, build_id: str, queues: set[str]) -> str:
-    """Find what the version has, and what no version has had: a first task that fails pins nothing."""
+    """
+    Find what the version has, and what may be on its way to it.
+
+    A task that fails moves nothing: a new workflow has no version yet, and a run that was continued
+    on the current version is still written under the one it left.
+    """
     mine = quoted(f"{deployment.name}:{build_id}")
     return (
         f'ExecutionStatus = "Running" AND TaskQueue IN ({", ".join(map(quoted, sorted(queues)))}) AND'
-        f" (TemporalWorkerDeploymentVersion = {mine} OR TemporalWorkerDeploymentVersion IS NULL)"
+        f" (TemporalWorkerDeploymentVersion = {mine} OR TemporalWorkerDeploymentVersion IS NULL"
+        ' OR TemporalWorkflowVersioningBehavior = "AutoUpgrade")'
     )
 
 
