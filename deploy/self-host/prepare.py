@@ -74,6 +74,8 @@ LEAVES = (
     Leaf("server/frontend", "cluster", ("temporal", *LOOPBACK), (SERVER, CLIENT)),
     Leaf("postgresql/tls", "cluster", ("postgresql", *LOOPBACK), (SERVER,)),
     Leaf("proxy/tls", "cluster", LOOPBACK, (SERVER,)),
+    Leaf("codec-server/tls", "cluster", ("codec-server", *LOOPBACK), (SERVER,)),
+    Leaf("ui/server", "cluster", ("ui", *LOOPBACK), (SERVER,)),
     *(Leaf(f"{role}/tls", "clients", (role,), (CLIENT,)) for role in (*ROLES, "ui")),
 )
 
@@ -174,7 +176,7 @@ def make_leaves(folder: Path) -> None:
     authority = folder / "authority"
     for name in ("cluster", "clients"):
         write(folder / "server" / f"{name}.crt", (authority / f"{name}.crt").read_bytes())
-    for holder in (*ROLES, "ui"):
+    for holder in (*ROLES, "ui", "proxy", "codec-server"):
         write(folder / holder / "ca.crt", (authority / "cluster.crt").read_bytes())
 
 
