@@ -10,7 +10,7 @@ from steadfleet_core.model import Model
 from steadfleet_durable.options import SLOW
 from steadfleet_ports.drill import DrillInspection, DrillPreparation, Drills, PastReports, Reports
 from steadfleet_workflows.naming import run_name
-from steadfleet_workflows.visibility import LONGEST_REASON, PLAN, REASON, STATE
+from steadfleet_workflows.visibility import PLAN, STATE, shown_reason
 
 
 class Inspected(Model):
@@ -43,7 +43,7 @@ class DrillPreflight:
             updates = [
                 STATE.value_set(state),
                 PLAN.value_set(order.plan.name),
-                REASON.value_set(reason[:LONGEST_REASON]),
+                shown_reason(reason),
             ]
             workflow.upsert_search_attributes(updates)
 

@@ -9,14 +9,14 @@ from steadfleet_core.drill.report import DrillStatus
 from steadfleet_core.drill.steps import split
 from steadfleet_core.drill.verdict import Judged
 from steadfleet_core.model import format_duration
-from steadfleet_workflows.visibility import FLEET, LONGEST_REASON, PLAN, REASON, STATE, row
+from steadfleet_workflows.visibility import FLEET, PLAN, STATE, row, shown_reason
 
 
 def drill_attributes(status: DrillStatus, fleet: str) -> list[SearchAttributeUpdate[Any]]:
     updates: list[SearchAttributeUpdate[Any]] = [
         STATE.value_set(status.state.value),
         PLAN.value_set(status.plan),
-        REASON.value_set(status.reason[:LONGEST_REASON]),
+        shown_reason(status.reason),
     ]
     return [*updates, FLEET.value_set(fleet)] if fleet else updates
 

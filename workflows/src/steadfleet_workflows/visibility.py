@@ -10,6 +10,7 @@ from steadfleet_core.campaign.report import CampaignStatus
 from steadfleet_core.campaign.wave import WaveProgress
 from steadfleet_core.image.report import ImageStatus
 from steadfleet_core.model import format_duration
+from steadfleet_durable import payloads_are_encrypted
 
 STATE = SearchAttributeKey.for_keyword("SfState")
 FLEET = SearchAttributeKey.for_keyword("SfFleet")
@@ -27,13 +28,20 @@ PLAN = SearchAttributeKey.for_keyword("SfPlan")
 KEYS = (STATE, FLEET, REASON, WAVE, CHANGED, FAILED, FAMILY, VERSION, PLAN)
 
 LONGEST_REASON = 500  # characters; the server refuses values over 2048 bytes
+HIDDEN_REASON = "not shown here: payloads are encrypted"
+
+
+def shown_reason(reason: str) -> SearchAttributeUpdate[str]:
+    """Say why, where it is indexed in clear text; a reason may quote what a host or a person said."""
+    encrypted = bool(reason) and payloads_are_encrypted()
+    return REASON.value_set(HIDDEN_REASON if encrypted else reason[:LONGEST_REASON])
 
 
 def attributes(status: CampaignStatus, wave: int) -> list[SearchAttributeUpdate[Any]]:
     return [
         STATE.value_set(status.state.value),
         FLEET.value_set(status.fleet),
-        REASON.value_set(status.reason[:LONGEST_REASON]),
+        shown_reason(status.reason),
         WAVE.value_set(wave),
         CHANGED.value_set(status.counts.changed),
         FAILED.value_set(status.counts.failed),
@@ -69,7 +77,7 @@ def details(status: CampaignStatus) -> str:
 def image_attributes(status: ImageStatus) -> list[SearchAttributeUpdate[Any]]:
     return [
         STATE.value_set(status.state.value),
-        REASON.value_set(status.reason[:LONGEST_REASON]),
+        shown_reason(status.reason),
         FAMILY.value_set(status.family),
         VERSION.value_set(status.version),
     ]

@@ -13,6 +13,7 @@ from steadfleet_durable.connection import (
     engine_runtime,
 )
 from steadfleet_durable.deployments import deployment_problem
+from steadfleet_durable.encryption_known import payloads_are_encrypted
 from steadfleet_durable.failures import words_of
 from steadfleet_durable.heartbeat import Heartbeat, unbroken, unbroken_in
 from steadfleet_durable.logs import configure_logs, get_logger
@@ -51,6 +52,7 @@ __all__ = [
     "exit_now",
     "get_logger",
     "on_queue",
+    "payloads_are_encrypted",
     "register",
     "run_service",
     "serve",

@@ -19,6 +19,7 @@ from temporalio.worker import Worker
 from steadfleet_durable.connection import EngineUnreachableError, connect, engine_runtime
 from steadfleet_durable.connection_config import EngineError
 from steadfleet_durable.credentials import follow_credentials
+from steadfleet_durable.encryption_known import EncryptionKnown
 from steadfleet_durable.health import Readiness, health_server
 from steadfleet_durable.logs import configure_logs, get_logger
 from steadfleet_durable.metrics_certificates import watch_certificates
@@ -55,6 +56,7 @@ def build_worker(
         max_heartbeat_throttle_interval=settings.max_heartbeat_throttle_interval,
         default_heartbeat_throttle_interval=settings.max_heartbeat_throttle_interval,
         deployment_config=settings.deployment(),
+        interceptors=[EncryptionKnown()] if client.data_converter.payload_codec else [],
     )
 
 
