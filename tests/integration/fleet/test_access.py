@@ -1,6 +1,8 @@
 """What a worker may not do is named, by trying it dry; nothing is done, and little is stored."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
 
 from integration.fleet.bench import Bench
 from integration.janitor.residue import refuse
@@ -79,3 +81,17 @@ async def test_the_clocks_of_worker_and_cloud_are_told_side_by_side(bench: Bench
     assert found.worker_time is not None
     assert found.cloud_time is not None
     assert abs(found.worker_time - found.cloud_time) < timedelta(minutes=1)
+
+
+async def test_the_cloud_s_clock_is_what_its_answer_says(bench: Bench) -> None:
+    def an_hour_ahead(parsed: dict[str, Any], **_call: object) -> None:
+        ahead = datetime.now(UTC) + timedelta(hours=1)
+        parsed["ResponseMetadata"]["HTTPHeaders"]["date"] = format_datetime(ahead, usegmt=True)
+
+    bench.aws.s3.meta.events.register("after-call.s3.ListObjectsV2", an_hour_ahead)
+
+    found = await inspect(bench)
+
+    assert found.worker_time is not None
+    assert found.cloud_time is not None
+    assert timedelta(minutes=59) < found.cloud_time - found.worker_time < timedelta(minutes=61)
