@@ -7,7 +7,7 @@ RUN := $(UV) run --frozen --no-sync
 STAMP := .venv/.setup-complete
 # What has a target of its own, for its programs are built from source.
 OWN_TIER := not modern_packer and not self_host and not kubernetes and not terraform
-.PHONY: help setup lock demo demo-drill up down check test test-all test-modern-packer base-image bench self-host self-host-down test-self-host
+.PHONY: help setup lock demo demo-drill up down check test test-all test-modern-packer base-image bench self-host self-host-down test-self-host test-terraform test-kubernetes
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,10 @@ test-self-host: setup  ## build its images from source (long, once), and run the
 test-terraform: setup  ## build OpenTofu, a provider and actionlint (a quarter of an hour, needs Go), and hold deploy/ against them
 	@.ci/terraform
 	@$(RUN) pytest -n 2 --dist worksteal -m terraform
+
+test-kubernetes: setup  ## build a Kubernetes API server (minutes, needs Go), and hold deploy/kubernetes against it
+	@.ci/kubernetes
+	@$(RUN) pytest -m kubernetes
 
 base-image: setup  ## make the Debian image of the local cloud's Docker machines (a minute, needs mmdebstrap)
 	@$(RUN) local-cloud base-image
