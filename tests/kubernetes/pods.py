@@ -4,6 +4,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 from kubernetes.programs import ROOT
 from kubernetes.rendering import (
@@ -44,7 +45,7 @@ def longest_step(service: str) -> timedelta:
 
     A call to AWS with all of its attempts, up to 1, 2, 4, … s apart; where packer runs, its own clean-up.
     """
-    config = client_config(1, at_endpoint=False)
+    config: Any = client_config(1, at_endpoint=False)
     attempt = config.connect_timeout + config.read_timeout
     call = timedelta(seconds=attempt * ATTEMPTS + sum(2**n for n in range(ATTEMPTS - 1)))
     return max(call, PACKER_GRACE) if service == "image-build" else call

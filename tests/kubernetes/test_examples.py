@@ -29,6 +29,11 @@ def _env(rendering: Rendering, name: str, value: str) -> None:
     _container(rendering)["env"].append({"name": name, "value": value})
 
 
+def _forget(rendering: Rendering, name: str) -> None:
+    env = _container(rendering)["env"]
+    env[:] = [said for said in env if said["name"] != name]
+
+
 def _held(rendering: Rendering, kind: str) -> dict[str, Any]:
     templates = (found["spec"]["template"] for found in rendering.of_kind("WorkerResourceTemplate"))
     spec: dict[str, Any] = next(found for found in templates if found["kind"] == kind)["spec"]
@@ -139,10 +144,7 @@ VERSIONED: dict[str, tuple[Mutate, str]] = {
     ),
 }
 PLAIN: dict[str, tuple[Mutate, str]] = {
-    "no version": (
-        lambda r: _container(r)["env"].clear() or _env(r, "STEADFLEET_HEALTH_ADDRESS", ":8080"),
-        "no version",
-    ),
+    "no version": (lambda r: _forget(r, "TEMPORAL_WORKER_BUILD_ID"), "no version"),
     "another release": (
         lambda r: _container(r).update(image="steadfleet/steadfleet:1"),
         "of another release",
