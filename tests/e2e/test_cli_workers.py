@@ -24,9 +24,10 @@ from integration.durable.versions import (
     start,
 )
 from integration.durable.versions import worker as worker_of
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
+from fakes.worker import until
 from steadfleet_cli.exits import ExitCode
 from steadfleet_durable.deployments import VersionState
 
@@ -152,14 +153,33 @@ async def test_an_interrupt_says_where_it_stands_and_the_old_build_takes_it_back
 
 
 async def test_a_gate_must_succeed_before_anything_is_changed(client: Client) -> None:
-    gate = ("--gate", f"{NAME}:WaitsForSignal", "--patience", "2s")
+    gate = ("--gate", f"{NAME}:WaitsForSignal", "--patience")
     async with current(client, "v1", deployment=NAME, queue=NAME), worker(client, "v2"):
         await polling(client, "v2", NAME)
-        code, _, err = await run(client, "rollout", "--build-id", "v2", *AT_ONCE, *gate)
+        code, _, err = await run(client, "rollout", "--build-id", "v2", *AT_ONCE, *gate, "2s")
 
         assert code == ExitCode.REFUSED
         assert "nothing is changed: the gate WaitsForSignal did not succeed on v2" in err
         assert (await deployment_of(client, NAME)).current == "v1"
+
+        process = await begin(client, "rollout", "--build-id", "v2", *AT_ONCE, *gate, "1m")
+        assert await finished_by(await _running_gate(client)) == "v2"
+        out, _ = await process.communicate()
+        assert process.returncode == ExitCode.OK
+        assert "patch-campaign: the gate WaitsForSignal succeeded on v2" in out.decode()
+        assert (await deployment_of(client, NAME)).current == "v2"
+
+
+async def _running_gate(client: Client) -> WorkflowHandle[WaitsForSignal, str]:
+    found: list[str] = []
+
+    async def running() -> bool:
+        query = f'WorkflowId STARTS_WITH "gate/{NAME}/v2/" AND ExecutionStatus = "Running"'
+        found.extend([one.id async for one in client.list_workflows(query)])
+        return bool(found)
+
+    await until(running, "the gate runs")
+    return client.get_workflow_handle_for(WaitsForSignal.run, found[0])
 
 
 async def test_what_is_not_there_is_refused_in_words(client: Client) -> None:

@@ -13,7 +13,7 @@ from steadfleet_cli.output import output_option, show
 def list_versions(deployments: tuple[str, ...], output: str) -> None:
     """List versions: their share of new work, what is pinned to them, and who polls for them.
 
-    Without DEPLOYMENT all that serve a task queue of ours. A worker that was killed counts as
+    Without DEPLOYMENT all that serve a task queue of ours. A worker that has gone counts as
     polling for up to five minutes.
     """
     from steadfleet_cli.engine import call
