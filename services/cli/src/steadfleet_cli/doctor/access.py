@@ -15,7 +15,8 @@ from steadfleet_workflows.access import AccessInspection, AccessReport
 
 NAMES = ("clock", "object store", "cloud rights", "janitor's rights")
 ALLOWED_SKEW = timedelta(seconds=2)
-_LONGEST = timedelta(seconds=45)
+_LONGEST = timedelta(seconds=75)
+"""Both looks, at their longest."""
 _TICK = timedelta(seconds=1)
 """What a cloud says of its time, it says in whole seconds."""
 
@@ -50,7 +51,9 @@ async def _answered(
     begun = (await handle.describe()).start_time
     here = skew(asked[0], begun, asked[1])
     try:
-        report = await result_of(client, handle, advice="read the log of the worker")
+        report = await result_of(
+            client, handle, advice="read the log of the worker; one of an earlier release cannot look"
+        )
     except CommandError as error:
         return [
             _clock({"the engine's clock from this machine's": here}),
