@@ -27,10 +27,15 @@ class ApiServer:
 
     programs: Programs
     url: str
-    authority: Path
+    folder: Path
 
     def kubectl(self, *arguments: str | Path, given: str | None = None) -> subprocess.CompletedProcess[str]:
-        access = [f"--server={self.url}", f"--token={_TOKEN}", f"--certificate-authority={self.authority}"]
+        access = [
+            f"--server={self.url}",
+            f"--token={_TOKEN}",
+            f"--certificate-authority={self.folder / 'certificates/apiserver.crt'}",
+            f"--cache-dir={self.folder / 'kubectl'}",
+        ]
         return self.programs.kubectl([*access, *arguments], given)
 
     def try_out(self, objects: Iterable[Object]) -> subprocess.CompletedProcess[str]:
@@ -52,7 +57,7 @@ def api_server(programs: Programs, folder: Path) -> Iterator[ApiServer]:
         stack.enter_context(_running(_etcd(programs, folder, store, peers), folder / "etcd.log"))
         argv = _kube_apiserver(programs, folder, store, port)
         process = stack.enter_context(_running(argv, folder / "kube-apiserver.log"))
-        server = ApiServer(programs, f"https://127.0.0.1:{port}", folder / "certificates/apiserver.crt")
+        server = ApiServer(programs, f"https://127.0.0.1:{port}", folder)
         _wait_until_ready(server, process, folder)
         server.must("apply", "--server-side", "--filename", programs.definitions)
         server.must("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
