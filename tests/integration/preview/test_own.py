@@ -31,7 +31,12 @@ def alive(pid: int) -> bool:
 def test_a_preview_of_its_own_answers_and_leaves_no_process_no_port_and_no_file(tmp_path: Path) -> None:
     folder = tmp_path / "12"
     # A runner that knows production: the preview must not.
-    production = {"TEMPORAL_ADDRESS": "production.invalid:7233", "TEMPORAL_API_KEY": "secret"}
+    production = {
+        "TEMPORAL_ADDRESS": "production.invalid:7233",
+        "TEMPORAL_API_KEY": "production.invalid",
+        "STEADFLEET_PAYLOAD_KEYS": "/etc/production.invalid",
+        "AWS_PROFILE": "production.invalid",
+    }
     up = run("preview", "up", "12", "--previews", str(tmp_path), **production)
     try:
         assert (up.returncode, up.stderr) == (0, "")

@@ -9,8 +9,9 @@ import pytest
 
 from steadfleet_cli.exits import ExitCode
 from steadfleet_cli.main import steadfleet
-from steadfleet_cli.preview import own, record
+from steadfleet_cli.preview import commands, own, record
 from steadfleet_cli.preview.place import Place, Where
+from steadfleet_durable import connection_config
 
 NOW = datetime.now(UTC)
 OVER = NOW - timedelta(hours=1)
@@ -55,6 +56,20 @@ def test_a_secret_that_names_production_is_refused_before_anything_is_asked(
     assert run("up", "12", previews=tmp_path / "previews") == ExitCode.REFUSED
     assert "which is production" in capsys.readouterr().err
     assert not (tmp_path / "previews").exists()
+
+
+def test_no_key_of_production_is_sent_to_a_given_server(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = tmp_path / "preview.toml"
+    config.write_text('[profile.preview]\naddress = "127.0.0.1:7233"\n')
+    monkeypatch.setenv("STEADFLEET_PRODUCTION_ADDRESSES", "none")
+    monkeypatch.setenv("TEMPORAL_API_KEY", "production's")
+    monkeypatch.setenv("STEADFLEET_API_KEY_FILE", "/of/production")
+
+    said = commands._connection(Place("12", Where.GIVEN, "", str(config)))
+
+    assert connection_config(**said) == {"target_host": "127.0.0.1:7233", "namespace": "temporal-system"}
 
 
 def test_a_preview_is_brought_up_and_torn_down(stacks: list[str], tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import click
 from steadfleet_cli.exits import CommandError, ExitCode
 from steadfleet_cli.output import output_option, show
 from steadfleet_cli.preview import own, record
+from steadfleet_cli.preview.own import unbiased
 from steadfleet_cli.preview.place import CONFIG, PROFILE, Place, PlaceError, Where, choose, refuse_address
 
 if TYPE_CHECKING:
@@ -21,6 +22,20 @@ if TYPE_CHECKING:
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _Result = TypeVar("_Result")
+_OF_OTHERS = (
+    "TEMPORAL_ADDRESS",
+    "TEMPORAL_API_KEY",
+    "TEMPORAL_TLS",
+    "TEMPORAL_TLS_CLIENT_CERT_PATH",
+    "TEMPORAL_TLS_CLIENT_CERT_DATA",
+    "TEMPORAL_TLS_CLIENT_KEY_PATH",
+    "TEMPORAL_TLS_CLIENT_KEY_DATA",
+    "TEMPORAL_TLS_SERVER_CA_CERT_PATH",
+    "TEMPORAL_TLS_SERVER_CA_CERT_DATA",
+    "TEMPORAL_TLS_SERVER_NAME",
+    "STEADFLEET_API_KEY_FILE",
+)
+"""What would win over the profile of a given server."""
 _ADVICE = "`steadfleet preview which --help`; deploy/preview/README.md has the order"
 
 change_argument: Callable[[_Command], _Command] = click.argument("change")
@@ -167,9 +182,8 @@ def _connection(place: Place) -> dict[str, Any]:
 
 
 def _heard(place: Place) -> dict[str, str]:
-    """Return the environment; what a runner says of other servers is not for a given one."""
-    keep = place.where is Where.PRODUCTION
-    return {name: value for name, value in os.environ.items() if keep or not name.startswith("TEMPORAL_")}
+    """Return the environment; what a runner says of other servers, keys too, is not for a given one."""
+    return dict(os.environ) if place.where is Where.PRODUCTION else unbiased()
 
 
 def _on(place: Place, work: "Callable[[Client], Awaitable[_Result]]") -> _Result:
@@ -183,10 +197,8 @@ def _environment(place: Place) -> str:
     said = {"TEMPORAL_NAMESPACE": place.namespace}
     if place.config:
         said |= {"TEMPORAL_CONFIG_FILE": str(Path(place.config).absolute()), "TEMPORAL_PROFILE": PROFILE}
-    unset = ["unset TEMPORAL_ADDRESS TEMPORAL_API_KEY"] if place.config else []
-    return (
-        "\n".join([*unset, *(f"export {name}={shlex.quote(value)}" for name, value in said.items())]) + "\n"
-    )
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in said.items()]
+    return "\n".join([f"unset {' '.join(_OF_OTHERS)}", *lines] if place.config else lines) + "\n"
 
 
 def _duration(text: str) -> timedelta:

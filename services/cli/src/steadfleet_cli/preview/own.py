@@ -26,6 +26,11 @@ def stop(folder: Path) -> None:
         )
 
 
+def unbiased() -> dict[str, str]:
+    """Return the environment without what a runner knows of other places: engines, clouds, and their keys."""
+    return {name: value for name, value in own_environment().items() if not name.startswith("STEADFLEET_")}
+
+
 def processes_of(folder: Path) -> Iterator[int]:
     """Find who was started with the folder in an argument or a variable."""
     for process in Path("/proc").glob("[0-9]*"):
@@ -37,10 +42,9 @@ def processes_of(folder: Path) -> Iterator[int]:
 
 
 def _steadfleet(*words: str) -> None:
-    # Without what the caller's shell says of other engines: a preview's workers must not hear of production.
     ran = subprocess.run(  # noqa: S603  # our own program and arguments
         [str(BINARIES / "steadfleet"), *words],
-        env=own_environment(),
+        env=unbiased(),
         capture_output=True,
         text=True,
         check=False,
