@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from integration.observability.collector import Collector, collecting
 from integration.observability.stack import Stack
 
 HOSTS = 4
+SHOP = Path(__file__).parents[3] / "examples" / "shop" / "shop.yaml"
 
 
 @dataclass
@@ -39,6 +41,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
             stack.process("worker").stop(timedelta(0))
             stack.up()
             stack.run("campaign", "watch", "good")
+            stack.run("steadfleet", "drill", "schedule", "create", "-f", str(SHOP))
             stack.run("campaign", "start", "canary", "-f", stack.write_policy("bad", bad), "--yes")
             yield Watched(stack, collector)
         finally:

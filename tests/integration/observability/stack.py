@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -85,6 +86,16 @@ class Stack:
         addresses = Addresses.read(self.folder / "run" / "stack.json")
         assert addresses is not None
         port = addresses.metrics + list(WORKERS).index(worker)
-        status, body = ask(f"http://127.0.0.1:{port}/metrics")
-        assert status == 200
-        return body.decode()
+        return _scraped(f"http://127.0.0.1:{port}/metrics")
+
+    def engine_metrics(self) -> str:
+        """Scrape the server inside the embedded engine, which says where."""
+        said = (self.folder / "run" / "engine.log").read_text()
+        (port,) = re.findall(r"Temporal Metrics: +http://[^:]+:(\d+)/metrics", said)[-1:]
+        return _scraped(f"http://127.0.0.1:{port}/metrics")
+
+
+def _scraped(url: str) -> str:
+    status, body = ask(url)
+    assert status == 200
+    return body.decode()

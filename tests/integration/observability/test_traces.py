@@ -1,4 +1,4 @@
-"""One trace from the command to the cloud call: real workers, a receiver, and a worker that died on the way."""
+"""One trace from the command to the cloud call: real workers, a receiver, and a worker that died."""
 
 import os
 import subprocess
