@@ -127,6 +127,21 @@ async def test_this_machines_clock_is_compared_with_the_engines(
     assert clock.found.endswith("s ahead")
 
 
+async def test_a_worker_that_encrypts_with_a_key_that_is_not_here_is_told_so(
+    client: Client, tmp_path: Path
+) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("2026-11 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n")
+    address = client.service_client.config.target_host
+    env = {"TEMPORAL_ADDRESS": address, "STEADFLEET_PAYLOAD_KEYS": str(keys)}
+
+    async with working(await connect(env=env), Told()):
+        found = await look(client)
+
+    assert [one.standing.value for one in found.values()] == ["ok", "unknown", "unknown", "unknown"]
+    assert "key '2026-11'" in found["object store"].found
+
+
 async def test_without_a_worker_nothing_is_started_and_nothing_is_claimed(client: Client) -> None:
     found = await look(client)
 
