@@ -83,7 +83,7 @@ async def test_a_first_install_raises_the_alarm_until_it_is_rolled_out(client: C
 
         code, out, err = await run(client, "rollout", "--build-id", "v1")
         assert (code, err) == (ExitCode.OK, "")
-        assert out.endswith("patch-campaign: v1 is current\n")
+        assert out.endswith("patch-campaign: v1 is current\nno version is left to drain\n")
 
         code, out, _ = await run(client, "status")
         assert code == ExitCode.OK
@@ -102,7 +102,7 @@ async def test_a_release_is_rolled_out_and_the_version_before_deleted(client: Cl
             assert [line for line in out.splitlines() if "of new work" in line] == [
                 f"patch-campaign: {share} % of new work goes to v2" for share in (10, 50, 100)
             ]
-            assert "v2 is current; v1 drains, pinned to it: 1" in out
+            assert "patch-campaign: v1 drains, pinned to it: 1" in out
             assert "v1 is kept: not drained; running workflows pinned to it: 1" in out
 
             assert await finished_by(work) == "v1"

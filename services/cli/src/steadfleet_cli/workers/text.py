@@ -1,6 +1,6 @@
 """Versions of workers as text, and as JSON."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from steadfleet_cli.output import section, table
@@ -86,16 +86,13 @@ def plan_text(order: RolloutOrder, found: Sequence[Deployment], pause: str) -> s
 
 
 def outcome_text(done: Sequence[RolledOut], pruned: Sequence[Pruned] | None) -> str:
-    lines = [*_replaced(done)]
+    """Say what is left to drain; what became current was said when it did."""
+    lines = [
+        f"{one.deployment}: {one.before} drains, pinned to it: {one.running}" for one in done if one.before
+    ]
     if pruned is not None:
         lines += [_pruned_line(one) for one in pruned] or ["no replaced version is left to delete"]
-    return "\n".join(lines)
-
-
-def _replaced(done: Sequence[RolledOut]) -> Iterator[str]:
-    for one in done:
-        drains = f"; {one.before} drains, pinned to it: {one.running}" if one.before else ""
-        yield f"{one.deployment}: {one.build_id} is current{drains}"
+    return "\n".join(lines or ["no version is left to drain"])
 
 
 def _pruned_line(one: Pruned) -> str:
