@@ -1,5 +1,7 @@
 """One stack for all that is watched: a good campaign over a worker's death, then one that halts."""
 
+import base64
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,16 +23,19 @@ class Watched:
 
 @pytest.fixture(scope="package")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    """Nothing is cached, so that every workflow task is a replay; metrics are looked up every second."""
+    """Payloads are encrypted; nothing is cached, so that every workflow task is a replay."""
+    folder = tmp_path_factory.mktemp("stack")
+    keys = folder / "payload-keys"
+    keys.write_text(f"first {base64.b64encode(os.urandom(32)).decode()}\n")
     with collecting() as collector:
         stack = Stack(
-            tmp_path_factory.mktemp("stack"),
+            folder,
             OTEL_EXPORTER_OTLP_ENDPOINT=collector.endpoint,
             OTEL_BSP_SCHEDULE_DELAY="200",
             STEADFLEET_MAX_CACHED_WORKFLOWS="0",
             STEADFLEET_HEARTBEAT_TIMEOUT="5s",
             STEADFLEET_WATCH_INTERVAL="1s",
-            STEADFLEET_PAYLOAD_KEYS="",
+            STEADFLEET_PAYLOAD_KEYS=str(keys),
         )
         try:
             stack.up("--free-ports")

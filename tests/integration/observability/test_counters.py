@@ -86,7 +86,7 @@ async def engine() -> AsyncIterator[Engine]:
         yield Engine(environment, address)
 
 
-async def test_a_compensation_that_gave_up(engine: Engine) -> None:
+async def fail_to_compensate(engine: Engine) -> None:
     client, disks = engine.environment.client, Disks()
     worker = build_worker(
         client, task_queue="q", workflows=[OneDisk], activities=[disks.make, disks.discard], settings=NO_CACHE
@@ -95,7 +95,22 @@ async def test_a_compensation_that_gave_up(engine: Engine) -> None:
         with suppress(WorkflowFailureError):
             await client.execute_workflow(OneDisk.run, id="disk", task_queue="q")
 
+
+async def test_a_compensation_that_gave_up(engine: Engine) -> None:
+    await fail_to_compensate(engine)
+
     assert engine.value("steadfleet_compensations_failed_total", 'undo="discard"') == 1
+    assert engine.value("temporal_activity_execution_failed_total", 'activity_type="make"') == 1
+
+
+async def test_a_count_that_a_replay_repeats_would_be_noticed(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[str] = []
+    monkeypatch.setattr("steadfleet_durable.saga.count", lambda name, *_rest, **_labels: counted.append(name))
+    await fail_to_compensate(engine)
+
+    assert len(counted) > 1
 
 
 async def test_a_workflow_task_that_fails(engine: Engine) -> None:

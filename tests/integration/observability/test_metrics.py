@@ -10,11 +10,13 @@ from unit.observability.promql import missing
 
 from steadfleet_cli.parts import WORKERS
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 WITHIN = 60.0
 ONLY_AFTER_A_FAILURE = frozenset(
     {
         # test_counters.py provokes these.
         "temporal_workflow_task_execution_failed_total",
+        "temporal_activity_execution_failed_total",
         "temporal_request_failure_total",
         "steadfleet_compensations_failed_total",
         "steadfleet_obligations_left_total",
