@@ -99,7 +99,7 @@ async def _leases(client: Client) -> list[LeaseStatus | None]:
 
 
 async def _status(client: Client, workflow: str) -> LeaseStatus | None:
-    handle = client.get_workflow_handle_for(Lease.run, workflow)
+    handle = client.get_workflow_handle(workflow)
     try:
         return await handle.query(Lease.status, rpc_timeout=_LEASE_ANSWERS_WITHIN)
     except WorkflowQueryFailedError:
