@@ -5,6 +5,7 @@ lasts 5 s, so that who polls is known sooner.
 """
 
 import os
+import random
 import re
 import ssl
 import subprocess
@@ -15,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import jwt
-from integration.durable.process import free_port
 from self_host.postgresql import PostgresServer
 
+from steadfleet_cli.parts import port_taken
 from steadfleet_cli.self_host.installation import Databases, Installation
 from steadfleet_workflows.visibility import KEYS
 
@@ -29,12 +30,19 @@ _SERVES_WITHIN = 120.0
 _ROLES = ("FRONTEND", "INTERNAL_FRONTEND", "HISTORY", "MATCHING", "WORKER")
 
 
+def low_port() -> int:
+    """Return a free port that the server can write down: its column holds 15 bits."""
+    return next(
+        port for port in random.SystemRandom().sample(range(15_000, 30_000), 1000) if not port_taken(port)
+    )
+
+
 def programs() -> Path:
     """Return the folder of the server's programs, whether they are there or not."""
     told = subprocess.run(
         [DEPLOY.parents[1] / ".ci" / "self-host-images", "where"], capture_output=True, text=True, check=True
     ).stdout
-    [path] = re.findall(r"^server=(.+)$", told, re.MULTILINE)
+    [path] = re.findall(r"^server=(.+?)(?:/temporal-server)?$", told, re.MULTILINE)
     return Path(path)
 
 
@@ -43,7 +51,7 @@ class NativeEngine(Installation):
     """`workers` are started and stopped with it, as compose does with its own."""
 
     folder: Path
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=low_port)
     stop_ours: Callable[[], None] = lambda: None
     start_ours: Callable[[], None] = lambda: None
     steps: list[str] = field(default_factory=list)
@@ -51,11 +59,11 @@ class NativeEngine(Installation):
 
     def __post_init__(self) -> None:
         self.secrets = self.folder / "secrets"
-        self.postgres = PostgresServer(self.folder / "postgresql", free_port())
+        self.postgres = PostgresServer(self.folder / "postgresql", low_port())
         self.process: subprocess.Popen[bytes] | None = None
         self._databases = Databases()
         self._ports = {
-            f"{role}_{kind}_PORT": str(free_port()) for role in _ROLES for kind in ("GRPC", "MEMBERSHIP")
+            f"{role}_{kind}_PORT": str(low_port()) for role in _ROLES for kind in ("GRPC", "MEMBERSHIP")
         } | {"FRONTEND_GRPC_PORT": str(self.port)}
 
     # -- an installation, as backup and restore see it
@@ -182,7 +190,7 @@ class NativeEngine(Installation):
             "BIND_ON_IP": "127.0.0.1",
             "SERVER_CERTIFICATES": str(self.secrets / "server"),
             "DYNAMIC_CONFIG_FILE_PATH": str(dynamic),
-            "PROMETHEUS_ENDPOINT": f"127.0.0.1:{free_port()}",
+            "PROMETHEUS_ENDPOINT": f"127.0.0.1:{low_port()}",
             "TEMPORAL_SERVICES": "frontend,internal-frontend,history,matching,worker",
             "TEMPORAL_TLS_REFRESH_INTERVAL": "1s",
             "LOG_LEVEL": "warn",

@@ -62,9 +62,8 @@ async def test_a_read_only_token_cannot_change(
 async def test_a_client_without_a_certificate_is_refused_and_told_why(engine: NativeEngine) -> None:
     env = engine.variables("operator")
     bare = {name: value for name, value in env.items() if "CLIENT" not in name}
-    with pytest.raises(
-        EngineUnreachableError, match="demands a client certificate: TEMPORAL_TLS_CLIENT_CERT_PATH"
-    ):
+    # By chance the server's alert is heard, or only that it hung up: both are told alike.
+    with pytest.raises(EngineUnreachableError, match=r"demands? a client certificate.*_TLS_CLIENT_CERT_PATH"):
         await connect(env=bare)
 
 
