@@ -162,7 +162,7 @@ async def test_keys_of_tokens_that_cannot_be_had_are_told_apart_from_a_refusal(
 
 PREFLIGHT = {
     "Access-Control-Request-Method": "POST",
-    "Access-Control-Request-Headers": "authorization,content-type,x-namespace",
+    "Access-Control-Request-Headers": "authorization,authorization-extras,content-type,x-namespace",
 }
 
 

@@ -28,7 +28,8 @@ MOST_BYTES = 8 << 20
 """The most that a history's page of 4 MB comes to in JSON, and some."""
 
 _NEEDED: Mapping[str, Role] = {"decode": Role.READ, "encode": Role.WRITE}
-_CORS_HEADERS = ("Authorization", "Content-Type", "X-Namespace")
+# The second is how the web UI sends the identity token along; a browser asks leave for each.
+_CORS_HEADERS = ("Authorization", "Authorization-Extras", "Content-Type", "X-Namespace")
 
 _log = get_logger(__name__)
 
