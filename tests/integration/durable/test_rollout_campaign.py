@@ -6,7 +6,15 @@ from datetime import timedelta
 
 import pytest
 from conftest import StartEngine
-from integration.durable.versions import SHORT_PERIODS, Naps, abandoned, deployment_of, polling, reaches
+from integration.durable.versions import (
+    SHORT_PERIODS,
+    Naps,
+    abandoned,
+    deployment_of,
+    pinned,
+    polling,
+    reaches,
+)
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
@@ -20,6 +28,7 @@ from steadfleet_durable.rollout import Rollout
 from steadfleet_durable.rollout_order import RolloutOrder
 from steadfleet_durable.rollout_prune import Pruned, prune
 from steadfleet_durable.rollout_routing import make_current
+from steadfleet_workflows.fleet import FleetReservation
 
 NAME = TASK_QUEUE
 
@@ -75,3 +84,26 @@ async def test_a_wave_in_progress_stays_and_the_campaign_moves_between_waves(
             await reaches(client, "v1", VersionState.DRAINED, NAME)
         await abandoned(client, "v1", NAME)
         assert await prune(client, (NAME,)) == [Pruned(NAME, "v1", None)]
+
+
+async def test_a_reservation_that_nobody_asks_moves_too_and_lets_the_old_version_drain(
+    engine: WorkflowEnvironment,
+) -> None:
+    client, world = engine.client, (FakeFleet(), FakeReservations(), FakeLeases())
+    async with (
+        campaign_worker(engine, *world, deployment_config=_version("v2").deployment()),
+        campaign_worker(engine, *world, deployment_config=_version("v1").deployment()),
+    ):
+        await polling(client, "v1", NAME)
+        await polling(client, "v2", NAME)
+        await make_current(client, await deployment_of(client, NAME), "v1")
+        await client.start_workflow(FleetReservation.run, id="fleet/web", task_queue=NAME)
+        await pinned(client, "v1", 1, NAME)
+        order = RolloutOrder("v2", (NAME,), steps=(100,), pause=timedelta())
+        await Rollout(client, order, lambda _: None).run()
+
+        async def moved() -> bool:
+            return await _ran_on(client, "fleet/web") == "v2"
+
+        await until(moved, "the reservation is on v2")
+        await pinned(client, "v1", 0, NAME)

@@ -21,11 +21,11 @@ from steadfleet_durable.options import SLOW
 from steadfleet_ports.channel import CHANNEL_WORKFLOW
 from steadfleet_ports.image import ImageDecision, ImageReference, Images, ImageVerification
 from steadfleet_workflows.hosts import root_cause
-from steadfleet_workflows.renewal import continue_as_new, should_continue_as_new
+from steadfleet_workflows.renewal import Idle, continue_as_new, should_continue_as_new
 
 
 @workflow.defn(name=CHANNEL_WORKFLOW)
-class ImageChannel:
+class ImageChannel(Idle):
     """Point at a version once it is verified, and approved where that is demanded. Lives for ever."""
 
     @workflow.init

@@ -6,7 +6,7 @@ from temporalio.exceptions import ApplicationError
 from steadfleet_core.campaign.lifecycle import Request
 from steadfleet_core.model import Model
 from steadfleet_ports.reservation import RESERVATION_WORKFLOW, Claim, Grant
-from steadfleet_workflows.renewal import continue_as_new, should_continue_as_new
+from steadfleet_workflows.renewal import Idle, continue_as_new, should_continue_as_new
 
 
 class FleetHolding(Model):
@@ -19,7 +19,7 @@ class FleetHolding(Model):
 
 
 @workflow.defn(name=RESERVATION_WORKFLOW)
-class FleetReservation:
+class FleetReservation(Idle):
     """Grant the fleet to one campaign at a time, and to none while it is frozen. Lives for ever."""
 
     @workflow.init

@@ -9,6 +9,16 @@ from typing import NoReturn
 
 from temporalio import workflow
 
+from steadfleet_durable.rollout_nudge import LOOK_AGAIN
+
+
+class Idle:
+    """What waits for messages alone: it is told that another version is current only with a task."""
+
+    @workflow.signal(name=LOOK_AGAIN)
+    def look_again(self) -> None:
+        """Hear of a new version; the wait for it is what looks."""
+
 
 def should_continue_as_new() -> bool:
     info = workflow.info()

@@ -10,6 +10,7 @@ from temporalio.client import Client
 
 from steadfleet_durable.deployments import Deployment, look
 from steadfleet_durable.rollout_gate import pass_gate
+from steadfleet_durable.rollout_nudge import nudge
 from steadfleet_durable.rollout_order import (
     RolledOut,
     RolloutOrder,
@@ -79,6 +80,10 @@ class Rollout:
                 await self._raise_to(step, [one.name for one in ramping])
             for one in await self._looks([one.name for one in ramping]):
                 await self._make_current(one)
+        for one in await self._looks([one.name for one in before]):
+            for version in one.versions:
+                if version.running and version.build_id != self._build_id:
+                    await nudge(self._client, one.name, version.build_id)
         return [await self._became(one) for one in before]
 
     async def _ready(self) -> list[Deployment]:
