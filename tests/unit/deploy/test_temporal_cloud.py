@@ -33,8 +33,12 @@ def test_the_environments_are_those_of_the_rules_for_images() -> None:
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.tfvars")), ids=lambda file: file.stem)
-def test_an_example_is_named_after_its_environment(file: Path) -> None:
+def test_an_example_is_named_after_its_environment_and_says_what_is_asked(file: Path) -> None:
+    said = {name for name in read(file.name) if not name.startswith("__")}
+    asked = {name.strip('"') for one in read("variables.tf")["variable"] for name in one}
+
     assert read(file.name)["environment"] == file.stem
+    assert said <= asked
 
 
 def test_no_file_holds_a_key() -> None:
