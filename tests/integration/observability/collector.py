@@ -1,6 +1,7 @@
 """An OTLP/HTTP receiver, the nearest thing to a collector: it decodes what it is sent, and keeps it."""
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -55,10 +56,13 @@ class Collector:
             names.append(span.name)
         return names
 
-    def doubled(self) -> list[str]:
-        """Name what arrived more than once: a replay that ends a span again sends it under the same id."""
-        ids = [span.id for span in self.spans]
-        return sorted(span.name for span in self.spans if ids.count(span.id) > 1)
+    def most_often(self) -> int:
+        """Return how often the same span came at most: by its id, which is the same in every replay."""
+        return max(Counter(span.id for span in self.spans).values())
+
+    def each(self, name: str) -> int:
+        """Count the spans of that name, each once."""
+        return len({span.id for span in self.named(name)})
 
 
 @contextmanager

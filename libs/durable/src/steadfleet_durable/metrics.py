@@ -11,7 +11,6 @@ from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.common import MetricMeter
-from temporalio.service import RPCError
 
 from steadfleet_durable.logs import get_logger
 
@@ -58,7 +57,7 @@ async def watch(
     while True:
         try:
             await look()
-        except (RPCError, OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001  # whatever it was, the next look may succeed
             _log.warning("could not be looked at", watch=name, problem=str(error))
         else:
             seen.show({labelled(watch=name): time.time()})
