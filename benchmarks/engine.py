@@ -13,12 +13,11 @@ from pathlib import Path
 
 from bench import HEAD, Bench, Row, engine_and_worker, machine, middle, show
 from campaign import run, wave_time
-from engines import SHARDS, ServerPrograms, server_on_postgresql
+from engines import MISSING, SHARDS, ServerPrograms, server_on_postgresql
 
 from steadfleet_durable import exit_now
 
 MEMORY, FILE, POSTGRESQL = "embedded, in memory", "embedded, in a file", "server on PostgreSQL"
-MISSING = "not run: build Temporal's server with `.ci/self-host-images programs`"
 
 
 async def main(hosts: int, rounds: int) -> None:
@@ -54,7 +53,7 @@ def rows(speeds: dict[str, list[float]], hosts: int) -> list[Row]:
     fleet, told = f"{hosts:,} in memory", []
     for name in (MEMORY, FILE, POSTGRESQL):
         if name not in speeds:
-            told.append(Row(f"hosts/s of a wave, {name}", fleet, MISSING))
+            told.append(Row(f"hosts/s of a wave, {name}", fleet, f"not run: it needs {MISSING}"))
             continue
         told.append(Row(f"hosts/s of a wave, {described(name)}", fleet, middle(speeds[name])))
         if name != MEMORY:

@@ -1,6 +1,8 @@
 """A self-hosted engine for a benchmark: Temporal's server on a PostgreSQL of its own, both on loopback."""
 
 import os
+import random
+import socket
 import subprocess
 import tempfile
 import time
@@ -15,37 +17,44 @@ from steadfleet_local_cloud.postgres import Programs
 from steadfleet_workflows.visibility import KEYS
 
 SHARDS = 4
+MISSING = "Temporal's server (`.ci/self-host-images programs`) and Debian's PostgreSQL, for its btree_gin"
+_POSTGRESQL = Path("/usr/lib/postgresql")
 _ROLES = ("frontend", "history", "matching", "worker")
 _ANSWERS_WITHIN = 60.0
 
 
 @dataclass(frozen=True)
 class ServerPrograms:
-    """Temporal's server and its schema tool, which are built from source, once."""
+    """Temporal's server and its schema tool, which are built from source, once; and PostgreSQL's programs."""
 
     server: Path
     schema_tool: Path
+    postgresql: Path
 
     @classmethod
     def find(cls) -> "ServerPrograms | None":
-        """Return where `.ci/self-host-images programs` puts them; None while they are not there."""
+        """Return where `.ci/self-host-images programs` and Debian put them; None while one is not there."""
         script = HERE.parent / ".ci" / "self-host-images"
         told = subprocess.run([script, "where"], capture_output=True, text=True, check=True).stdout
         places = dict(line.split("=", 1) for line in told.splitlines())
-        found = cls(Path(places["server"]), Path(places["sql_tool"]))
-        return found if found.server.exists() and found.schema_tool.exists() else None
+        server, schema_tool = Path(places["server"]), Path(places["sql_tool"])
+        installed = sorted(_POSTGRESQL.glob("*/bin"), key=lambda folder: int(folder.parent.name))
+        if not (server.exists() and schema_tool.exists() and installed):
+            return None
+        return cls(server, schema_tool, installed[-1])
 
 
 @asynccontextmanager
 async def server_on_postgresql(programs: ServerPrograms) -> AsyncIterator[Bench]:
     """Start PostgreSQL with its own durability (fsync on), the server with 4 shards, and a worker."""
-    with tempfile.TemporaryDirectory(prefix="bench-engine-") as name, _postgresql(Path(name)) as database:
+    postgresql = Postgresql(programs.postgresql)
+    with tempfile.TemporaryDirectory(prefix="bench-engine-") as name, postgresql.up(Path(name)) as database:
         _set_up_schema(programs, database)
-        folder, metrics, ports = Path(name), free_port(), [free_port() for _ in range(2 * len(_ROLES))]
+        folder, metrics, ports = Path(name), free_port(), low_ports(2 * len(_ROLES))
         (folder / "dynamic.yaml").write_text("{}\n", encoding="utf-8")
         config = folder / "server.yaml"
         config.write_text(_config(database, metrics, ports, folder / "dynamic.yaml"), encoding="utf-8")
-        command: list[str | Path] = [programs.server, "--config-file", config, "--allow-no-auth", "start"]
+        command: list[str | Path] = [programs.server, "--config-file", config, "start"]
         with (
             (folder / "server.log").open("wb") as log,
             subprocess.Popen(command, stdout=log, stderr=log) as server,
@@ -59,24 +68,40 @@ async def server_on_postgresql(programs: ServerPrograms) -> AsyncIterator[Bench]
                 server.terminate()
 
 
-@contextmanager
-def _postgresql(folder: Path) -> Iterator[int]:
-    """Give the port of a new cluster that trusts this machine."""
-    programs, data, port = Programs(), folder / "postgresql", free_port()
-    programs.make_folder(data)
-    programs.run("initdb", "-D", data, "-U", "temporal", "--auth=trust", "--encoding=UTF8", "--locale=C")
-    argv = programs.argv("postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", "")
-    with subprocess.Popen(argv, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        try:
-            _await(lambda: _ready(programs, port), f"PostgreSQL at port {port}")
-            yield port
-        finally:
-            server.terminate()
+class Postgresql(Programs):
+    """PostgreSQL's programs from a folder: those of the local cloud lack what visibility needs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @contextmanager
+    def up(self, folder: Path) -> Iterator[int]:
+        """Give the port of a new cluster that trusts this machine."""
+        data, port = folder / "postgresql", free_port()
+        self.make_folder(data)
+        self.run("initdb", "-D", data, "-U", "temporal", "--auth=trust", "--encoding=UTF8", "--locale=C")
+        argv = self.argv("postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", "")
+        with subprocess.Popen(argv, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+            try:
+                _await(lambda: self._ready(port), f"PostgreSQL at port {port}")
+                yield port
+            finally:
+                server.terminate()
+
+    def _ready(self, port: int) -> bool:
+        argv = self.argv("pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port))
+        return subprocess.run(argv, cwd="/", check=False).returncode == 0
 
 
-def _ready(programs: Programs, port: int) -> bool:
-    argv = programs.argv("pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port))
-    return subprocess.run(argv, cwd="/", check=False).returncode == 0
+def low_ports(count: int) -> list[int]:
+    """Choose free ports that fit where PostgreSQL keeps those of the members: a smallint."""
+    chosen = random.sample(range(15_000, 32_000), 50 * count)
+    return [port for port in chosen if _free(port)][:count]
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def _set_up_schema(programs: ServerPrograms, port: int) -> None:
