@@ -45,7 +45,9 @@ from temporalio.contrib.opentelemetry import TracingInterceptor
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, Worker
 
-from steadfleet_durable import build_worker, connect, words_of, workflow_runner
+from steadfleet_cli.executions import describe
+from steadfleet_cli.pending import steps_of
+from steadfleet_durable import ConnectionConfigError, build_worker, connect, words_of, workflow_runner
 from steadfleet_durable.failures import ShortFailures
 
 OLD, NEW = (
@@ -226,6 +228,24 @@ async def test_a_workflow_that_began_under_the_old_key_goes_on_under_the_new_one
     history = await handle.fetch_history()
     text = MessageToJson(history.events[0]) + "".join(MessageToJson(event) for event in history.events[1:])
     assert {base64.b64encode(name).decode() for name in (b"old", b"new")} <= set(text.split('"'))
+
+
+async def test_the_command_line_reads_why_an_activity_is_tried_again(engine: Engine) -> None:
+    client = await engine.client(OLD)
+    async with working(client):
+        handle = await client.start_workflow(Retries.run, "", id="retries", task_queue=TASK_QUEUE)
+        while not any(one.HasField("last_failure") for one in await pending(handle)):
+            pass
+        execution = await describe(client, "retries")
+        assert execution is not None
+        (step,) = await steps_of(client, execution)
+
+    assert (step.failure, step.said) == (planted("last_failure"), planted("heartbeat"))
+
+
+async def test_keys_that_cannot_be_read_are_told_before_anything_is_touched() -> None:
+    with pytest.raises(ConnectionConfigError, match="/no/keys: No such file"):
+        await connect(env={"STEADFLEET_PAYLOAD_KEYS": "/no/keys"})
 
 
 async def test_an_encrypted_history_replays_with_its_keys(engine: Engine) -> None:

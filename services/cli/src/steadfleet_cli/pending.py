@@ -8,6 +8,7 @@ from temporalio.api.common.v1 import Payload, WorkflowExecution
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
 from temporalio.client import Client
+from temporalio.exceptions import FailureError
 
 from steadfleet_cli.executions import Execution
 
@@ -39,8 +40,16 @@ async def _step(client: Client, activity: PendingActivityInfo) -> Step:
         attempt=activity.attempt,
         since=activity.last_started_time.ToDatetime(tzinfo=UTC) if begun else None,
         said=await _said(client, activity.heartbeat_details.payloads),
-        failure=activity.last_failure.message if activity.HasField("last_failure") else "",
+        failure=await _failure(client, activity),
     )
+
+
+async def _failure(client: Client, activity: PendingActivityInfo) -> str:
+    """Return the words of the last failure, which may be encrypted."""
+    if not activity.HasField("last_failure"):
+        return ""
+    error = await client.data_converter.decode_failure(activity.last_failure)
+    return error.message if isinstance(error, FailureError) else str(error)
 
 
 async def _said(client: Client, details: Sequence[Payload]) -> str:
