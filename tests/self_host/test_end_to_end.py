@@ -8,7 +8,7 @@ import boto3
 import demo
 import demo_drill
 import pytest
-from chaos.images.machine import require
+from chaos.images.machine import missing
 from self_host.commands import commands
 from self_host.native import NativeEngine
 from temporalio.api.common.v1 import WorkflowExecution
@@ -72,6 +72,7 @@ async def forget_drills(engine: NativeEngine) -> None:
 
 @pytest.mark.docker
 def test_an_image_is_built_tried_signed_and_published(engine: NativeEngine, tmp_path: Path) -> None:
-    require("docker", "packer")
+    if lacking := demo.missing_for_images():
+        missing(", ".join(lacking))
     with commands(engine, tmp_path, "builder", "signer", "janitor", machines="docker") as env:
         demo.golden_image(env)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from chaos import mutant_worker
-from chaos.stage import RELEASES
+from chaos.stage import RELEASES, until
 from integration.durable.service import WaitsForSignal
 from self_host.native import POLL_LASTS, NativeEngine
 from self_host.stage import HOSTS, Stage, staged
@@ -43,6 +43,11 @@ def restoring(engine: NativeEngine, folder: Path, into: str | None = "restored")
     )
 
 
+def launched_again(stage: Stage) -> list[str]:
+    """Return what the platform's own record says of machines that were launched for one host twice."""
+    return [double for double in stage.receipt().doubles if double.endswith("times")]
+
+
 @pytest.mark.parametrize("worker", [None, MUTANT], ids=["real", "mutant"])
 async def test_after_a_restore_the_campaign_ends_and_the_mutant_alone_changes_hosts_twice(
     own_engine: NativeEngine, tmp_path: Path, worker: Path | None
@@ -55,17 +60,19 @@ async def test_after_a_restore_the_campaign_ends_and_the_mutant_alone_changes_ho
         own_engine.steps.clear()
         restored = await restoring(own_engine, tmp_path / "backup").run()
         told = "\n".join(advice(restored, await open_runs(stage.client)))
-        report = await stage.result(handle)
+        if worker is None:
+            assert (await stage.result(handle)).status.state is State.SUCCEEDED
+        else:
+            await until(lambda: bool(launched_again(stage)), "a host is changed again", timedelta(minutes=5))
         receipt = stage.receipt()
 
     assert own_engine.steps == ["stop workers", "stop server", "start server on restored", "start workers"]
     assert "PatchCampaign campaign/web" in told
     assert "ALARM" not in told
-    doubled = bool(receipt.doubles or receipt.residue)
-    assert doubled is (worker is not None), receipt
     if worker is None:
-        assert report.status.state is State.SUCCEEDED
         assert receipt == Receipt(changed=HOSTS, failed=0, restored=0, doubles=(), residue=())
+    else:
+        assert any("launched" in double for double in receipt.doubles), receipt
 
 
 @pytest.mark.parametrize("queue", ["patch-campaign", "somebody's own"])
