@@ -73,7 +73,7 @@ test-terraform: setup  ## build OpenTofu, a provider and actionlint (a quarter o
 
 test-kubernetes: setup  ## build a Kubernetes API server (minutes, needs Go), and hold deploy/kubernetes against it
 	@.ci/kubernetes
-	@$(RUN) pytest -m kubernetes
+	@$(RUN) pytest -m kubernetes tests/kubernetes
 
 base-image: setup  ## make the Debian image of the local cloud's Docker machines (a minute, needs mmdebstrap)
 	@$(RUN) local-cloud base-image
