@@ -4,9 +4,12 @@ Without a command it serves until SIGTERM; `key` makes and orders the keys that 
 """
 
 import argparse
+import asyncio
+import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -41,7 +44,7 @@ async def work() -> None:
     settings = Settings.from_env()
     tokens = Tokens(SigningKeys(settings.jwks), settings.audience)
     certificate, key = settings.certificate or (None, None)
-    server = uvicorn.Server(
+    server = _Server(
         uvicorn.Config(
             application(tokens, _encryption_of, settings.origins),
             log_config=None,
@@ -55,6 +58,17 @@ async def work() -> None:
     with _listening(settings.address) as listener:
         _log.info("serving", address=":".join(map(str, settings.address)), tls=certificate is not None)
         await server.serve(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Ends with 0 at SIGTERM, as our workers do; uvicorn's own would raise the signal again."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
 
 
 def _encryption_of(namespace: str) -> PayloadEncryption:
