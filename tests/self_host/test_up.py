@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPSConnection
 from pathlib import Path
@@ -84,16 +85,19 @@ class SelfHost:
         self, path: str, role: str | None = None, method: str = "GET", **headers: str
     ) -> tuple[int, str]:
         trusted = ssl.create_default_context(cafile=self.secrets / "authority" / "cluster.crt")
-        connection = HTTPSConnection("localhost", self.proxy_port, context=trusted, timeout=30)
-        if role:
-            passwords = dict(
-                line.split() for line in (self.secrets / "ui-passwords").read_text().splitlines()
-            )
-            said = base64.b64encode(f"{role}:{passwords[role]}".encode()).decode()
-            headers["Authorization"] = f"Basic {said}"
-        connection.request(method, path, headers=headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode()
+        with closing(
+            HTTPSConnection("localhost", self.proxy_port, context=trusted, timeout=30)
+        ) as connection:
+            connection.request(method, path, headers=headers | self._password(role))
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+
+    def _password(self, role: str | None) -> dict[str, str]:
+        if role is None:
+            return {}
+        passwords = dict(line.split() for line in (self.secrets / "ui-passwords").read_text().splitlines())
+        said = base64.b64encode(f"{role}:{passwords[role]}".encode()).decode()
+        return {"Authorization": f"Basic {said}"}
 
 
 @pytest.fixture(scope="module")
