@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Self
@@ -223,16 +223,21 @@ def versioned(client: Client, build_id: str) -> Worker:
 async def until(client: Client, word: str) -> Finding:
     """Look until it is told; what the engine knows of versions comes a little later."""
     async with asyncio.timeout(60):
-        while word not in (found := await versions(client)).found:
-            pass
-    return found
+        while True:
+            (found,) = await asked(["worker versions"], versions(client))
+            if word in found.found:
+                return found
 
 
 async def make_current(client: Client, build_id: str) -> None:
     request = SetWorkerDeploymentCurrentVersionRequest(
         namespace=client.namespace, deployment_name="patch-campaign", build_id=build_id
     )
-    await client.workflow_service.set_worker_deployment_current_version(request)
+    async with asyncio.timeout(60):
+        while True:
+            with suppress(RPCError):  # until the engine knows all that the version polls
+                await client.workflow_service.set_worker_deployment_current_version(request)
+                return
 
 
 async def test_a_deployment_without_a_current_version_and_one_that_has_it(client: Client) -> None:
