@@ -10,6 +10,8 @@ from typing import Any
 
 from chaos.stage import TASK_QUEUE, Killable, create_web, nudge, policy, ready, replaced, until
 from self_host.native import NativeEngine
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
@@ -113,3 +115,16 @@ async def staged(
         finally:
             nudging.cancel()
             stage.stop_workers()
+
+
+async def forget(client: Client, workflow_type: str) -> None:
+    """Delete every run of the type, as retention does, and await that nothing of them is there."""
+    query = f"WorkflowType = '{workflow_type}'"
+    while (await client.count_workflows(query + " AND ExecutionStatus = 'Running'")).count:
+        pass  # what has ended is known to be closed a moment later
+    async for run in client.list_workflows(query):
+        execution = WorkflowExecution(workflow_id=run.id, run_id=run.run_id)
+        request = DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=execution)
+        await client.workflow_service.delete_workflow_execution(request)
+    while (await client.count_workflows(query)).count:  # the engine deletes in the background
+        pass

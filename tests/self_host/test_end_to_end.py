@@ -11,8 +11,7 @@ import pytest
 from chaos.images.machine import missing
 from self_host.commands import commands
 from self_host.native import NativeEngine
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
+from self_host.stage import forget
 
 from receipt import Receipt, count_receipt
 from stage import ask, run
@@ -55,19 +54,7 @@ def test_a_drill_ends_with_its_verdicts_and_its_report_outlives_it_in_the_engine
 
 
 async def forget_drills(engine: NativeEngine) -> None:
-    """Delete them, as retention does, and await that nothing of them is there."""
-    client = await connect(env=engine.variables("operator"))
-    drills = "WorkflowType = 'DrDrill'"
-    async for drill in client.list_workflows(drills):
-        assert drill.close_time, f"{drill.id} is open"
-        await client.workflow_service.delete_workflow_execution(
-            DeleteWorkflowExecutionRequest(
-                namespace=client.namespace,
-                workflow_execution=WorkflowExecution(workflow_id=drill.id, run_id=drill.run_id),
-            )
-        )
-    while (await client.count_workflows(drills)).count:  # the engine deletes in the background
-        pass
+    await forget(await connect(env=engine.variables("operator")), "DrDrill")
 
 
 @pytest.mark.docker
