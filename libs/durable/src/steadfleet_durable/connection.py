@@ -217,7 +217,7 @@ def _advice(config: ClientConnectConfig, got: str) -> str:
             return advice
     tls = config.get("tls")
     if not tls and any(symptom in got for symptom in _CLOSED):
-        return "So ends a server that speaks TLS only: set TEMPORAL_TLS=true, and the TEMPORAL_TLS_* that it asks"
+        return "The server speaks TLS only: set TEMPORAL_TLS=true, and the TEMPORAL_TLS_* that it asks for"
     if not tls:
         return "Check TEMPORAL_ADDRESS; if the server expects TLS, set TEMPORAL_TLS=true"
     if isinstance(tls, TLSConfig) and tls.client_cert:
