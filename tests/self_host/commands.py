@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from chaos.stage import Killable
-from self_host.native import NativeEngine
+from self_host.holders import Engine
 
 from steadfleet_cli.parts import Addresses, make_ledgers_file, stack
 from steadfleet_cli.trust import make_trust
@@ -18,7 +18,7 @@ _READY_WITHIN = 180.0
 
 @contextmanager
 def commands(
-    engine: NativeEngine, folder: Path, *names: str, machines: str = "process"
+    engine: Engine, folder: Path, *names: str, machines: str = "process"
 ) -> Iterator[dict[str, str]]:
     """Start the cloud and the named workers; give what commands of an operator are told."""
     addresses = replace(Addresses.free(), machines=machines)

@@ -1,10 +1,12 @@
 """The self-hosted engine that these tests run against: one for all, and one of its own where it is torn."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from self_host.composed import SelfHost, free_port, require_docker
 from self_host.native import NativeEngine, programs
 from self_host.postgresql import HOME
 
@@ -43,3 +45,19 @@ def own_engine(tmp_path: Path) -> Iterator[NativeEngine]:
     folder = tmp_path / "engine"
     folder.mkdir()
     yield from _engine(folder)
+
+
+@pytest.fixture(scope="session")
+def self_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SelfHost]:
+    require_docker()
+    folder = tmp_path_factory.mktemp("self-host")
+    for parent in (folder, *folder.parents[:2]):
+        parent.chmod(0o755)  # the containers' user passes through
+    host = SelfHost(folder / "secrets", free_port(), free_port())
+    try:
+        up = host.run("up")
+        assert up.returncode == 0, up.stderr + host.run("compose", "logs", "--tail", "30").stdout
+        yield host
+    finally:
+        host.run("down", "--volumes")
+        shutil.rmtree(host.secrets, ignore_errors=True)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import jwt
+from self_host.holders import NAMESPACE, variables_of
 from self_host.postgresql import PostgresServer
 
 from steadfleet_cli.parts import port_taken
@@ -24,7 +25,6 @@ from steadfleet_workflows.visibility import KEYS
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "self-host"
 TEMPORAL = Path(sys.executable).with_name("temporal")
-NAMESPACE = "steadfleet"
 POLL_LASTS = 5
 _SERVES_WITHIN = 120.0
 _ROLES = ("FRONTEND", "INTERNAL_FRONTEND", "HISTORY", "MATCHING", "WORKER")
@@ -149,19 +149,7 @@ class NativeEngine(Installation):
         )
 
     def variables(self, role: str) -> dict[str, str]:
-        """Return what a client in this role is told; its certificate, token and keys stay in their files."""
-        holder = self.secrets / role
-        return {
-            "TEMPORAL_ADDRESS": f"127.0.0.1:{self.port}",
-            "TEMPORAL_NAMESPACE": NAMESPACE,
-            "TEMPORAL_TLS": "true",
-            "TEMPORAL_TLS_SERVER_NAME": "temporal",
-            "TEMPORAL_TLS_SERVER_CA_CERT_PATH": str(holder / "ca.crt"),
-            "TEMPORAL_TLS_CLIENT_CERT_PATH": str(holder / "tls.crt"),
-            "TEMPORAL_TLS_CLIENT_KEY_PATH": str(holder / "tls.key"),
-            "STEADFLEET_API_KEY_FILE": str(holder / "token"),
-            "STEADFLEET_PAYLOAD_KEYS": "" if role == "viewer" else str(self.secrets / "payload-keys"),
-        }
+        return variables_of(self.secrets, self.port, role)
 
     def temporal(self, *words: str, role: str = "admin", check: bool = True) -> int:
         """Run Temporal's own command in this role; return how it ended."""

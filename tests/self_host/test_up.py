@@ -1,119 +1,14 @@
 """The compose file, brought up once as `make self-host` does, with the local cloud in AWS's place."""
 
-import base64
 import json
-import os
-import shutil
-import socket
-import ssl
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass
-from http.client import HTTPSConnection
-from pathlib import Path
-from typing import Any
 
 import pytest
+from self_host.composed import STAYING, SelfHost
 
-ROOT = Path(__file__).parents[2]
-BIN = Path(sys.executable).parent
-WORKERS = ["patch-campaign", "image-build", "dr-drill", "witness", "signer", "janitor"]
-STAYING = {"postgresql", "temporal", "ui", "codec-server", "proxy", "prometheus", "local-cloud", *WORKERS}
+from steadfleet_cli.self_host.compose import WORKERS
 
 pytestmark = [pytest.mark.self_host, pytest.mark.timeout(1800)]
-
-
-def require_docker() -> None:
-    answer = subprocess.run(["docker", "info"], capture_output=True, text=True, check=False)
-    missing = "" if answer.returncode == 0 else "a Docker engine"
-    if not missing and not _image("temporalio/server:1.32.0"):
-        missing = "the images (`.ci/self-host-images` builds them)"
-    if missing:
-        pytest.fail(f"missing: {missing}") if os.environ.get("CI") else pytest.skip(f"missing: {missing}")
-
-
-def _image(name: str) -> bool:
-    return bool(subprocess.run(["docker", "images", "-q", name], capture_output=True, check=False).stdout)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@dataclass(frozen=True)
-class SelfHost:
-    secrets: Path
-    engine_port: int
-    proxy_port: int
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return os.environ | {
-            "SELF_HOST_SECRETS": str(self.secrets),
-            "SELF_HOST_REHEARSAL": "1",
-            "COMPOSE_PROJECT_NAME": "steadfleet-test",
-            "ENGINE_PORT": str(self.engine_port),
-            "PROXY_PORT": str(self.proxy_port),
-        }
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [str(ROOT / "deploy" / "self-host" / "run"), *arguments]
-        return subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, check=False, timeout=1500
-        )
-
-    def services(self) -> dict[str, dict[str, Any]]:
-        listed = self.run("compose", "ps", "--all", "--format", "json")
-        assert listed.returncode == 0, listed.stderr
-        return {one["Service"]: one for one in map(json.loads, listed.stdout.splitlines())}
-
-    def temporal(self, role: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Call Temporal's command line as a person does who sourced the role's file."""
-        script = f'source "{self.secrets}/{role}.env" && exec "{BIN}/temporal" "$@"'
-        return subprocess.run(
-            ["bash", "-c", script, "temporal", *arguments],
-            capture_output=True, text=True, check=False, timeout=60,
-        )  # fmt: skip
-
-    def page(
-        self, path: str, role: str | None = None, method: str = "GET", **headers: str
-    ) -> tuple[int, str]:
-        trusted = ssl.create_default_context(cafile=self.secrets / "authority" / "cluster.crt")
-        with closing(
-            HTTPSConnection("localhost", self.proxy_port, context=trusted, timeout=30)
-        ) as connection:
-            connection.request(method, path, headers=headers | self._password(role))
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
-
-    def _password(self, role: str | None) -> dict[str, str]:
-        if role is None:
-            return {}
-        passwords = dict(line.split() for line in (self.secrets / "ui-passwords").read_text().splitlines())
-        said = base64.b64encode(f"{role}:{passwords[role]}".encode()).decode()
-        return {"Authorization": f"Basic {said}"}
-
-
-@pytest.fixture(scope="module")
-def self_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SelfHost]:
-    require_docker()
-    folder = tmp_path_factory.mktemp("self-host")
-    for parent in (folder, *folder.parents[:2]):
-        parent.chmod(0o755)  # the containers' user passes through
-    host = SelfHost(folder / "secrets", free_port(), free_port())
-    try:
-        up = host.run("up")
-        assert up.returncode == 0, up.stderr + host.run("compose", "logs", "--tail", "30").stdout
-        yield host
-    finally:
-        host.run("down", "--volumes")
-        shutil.rmtree(host.secrets, ignore_errors=True)
 
 
 def test_everything_becomes_healthy_and_the_jobs_end_well(self_host: SelfHost) -> None:
