@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,11 +83,17 @@ def keys_in(folder: Path) -> Path:
 
 @pytest.fixture
 def chrome(tmp_path: Path) -> Iterator[Chrome]:
+    with chromium(tmp_path / "chromium") as chrome:
+        yield chrome
+
+
+@contextmanager
+def chromium(folder: Path) -> Iterator[Chrome]:
+    """Open a browser that trusts servers whose authority is known to nobody but the test."""
     browser, driver = needed_programs()
     options = ChromeOptions()
     options.binary_location = browser
-    # The codec server's authority is known to nobody but this test.
-    for flag in (*FLAGS, "--ignore-certificate-errors", f"--user-data-dir={tmp_path / 'chromium'}"):
+    for flag in (*FLAGS, "--ignore-certificate-errors", f"--user-data-dir={folder}"):
         options.add_argument(flag)
     chrome = Chrome(options=options, service=Service(driver))
     try:

@@ -93,11 +93,11 @@ class SelfHost:
         with closing(
             HTTPSConnection("localhost", self.proxy_port, context=trusted, timeout=30)
         ) as connection:
-            connection.request(method, path, headers=headers | self._password(role))
+            connection.request(method, path, headers=headers | self.password(role))
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
 
-    def _password(self, role: str | None) -> dict[str, str]:
+    def password(self, role: str | None) -> dict[str, str]:
         if role is None:
             return {}
         passwords = dict(line.split() for line in (self.secrets / "ui-passwords").read_text().splitlines())
