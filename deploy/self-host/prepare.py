@@ -47,8 +47,9 @@ SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUT
 ROLES = {
     # The default authorizer lets no one poll who may not write, so a worker's token is an operator's.
     "worker": [f"{NAMESPACE}:write"],
-    "operator": [f"{NAMESPACE}:write"],
-    "viewer": [f"{NAMESPACE}:read"],
+    # The web UI's first questions are which namespaces there are, and what cluster this is.
+    "operator": [f"{NAMESPACE}:write", "temporal-system:read"],
+    "viewer": [f"{NAMESPACE}:read", "temporal-system:read"],
     "admin": ["temporal-system:admin"],
 }
 PEOPLE = ("operator", "viewer", "admin")

@@ -32,7 +32,7 @@ async def test_a_viewer_reads_encrypted_payloads_and_a_stranger_sees_no_page(
     history = f"{page}/{handle.result_run_id}/history"
 
     chrome.get(history)
-    assert "401" in chrome.page_source
+    assert chrome.execute_script(PAGE) == ""
     chrome.execute_cdp_cmd("Network.enable", {})
     chrome.execute_cdp_cmd("Network.setExtraHTTPHeaders", {"headers": self_host.password("viewer")})
     chrome.get(history)

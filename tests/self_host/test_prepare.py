@@ -99,8 +99,8 @@ def test_who_signs_servers_signs_no_clients(made: Path) -> None:
     ("role", "permissions"),
     [
         ("worker", ["steadfleet:write"]),
-        ("operator", ["steadfleet:write"]),
-        ("viewer", ["steadfleet:read"]),
+        ("operator", ["steadfleet:write", "temporal-system:read"]),
+        ("viewer", ["steadfleet:read", "temporal-system:read"]),
         ("admin", ["temporal-system:admin"]),
     ],
 )
