@@ -9,7 +9,7 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpda
 from temporalio.testing import WorkflowEnvironment
 
 from fakes.drills import PRODUCTION, DrillWorld, drill_order, drill_workers, start_drill
-from fakes.worker import until
+from fakes.worker import is_at_rest, until
 from steadfleet_core.campaign.lifecycle import Request
 from steadfleet_core.drill.plan import Mode
 from steadfleet_core.drill.report import DrillReport, DrillState, DrillStatus, Finding
@@ -265,10 +265,10 @@ async def test_an_abort_at_any_step_tears_all_down(
     async with drill_workers(time_skipping, world):
         drill = await start_drill(time_skipping)
 
-        async def running() -> bool:
-            return step in world.calls
+        async def hangs_alone() -> bool:
+            return step in world.calls and await is_at_rest(drill, running=1)
 
-        await until(running, f"{step} runs")
+        await until(hangs_alone, f"{step} runs, and nothing else")
         if how == "cancel":
             await drill.cancel()
             with pytest.raises(WorkflowFailureError):

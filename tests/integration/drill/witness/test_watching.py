@@ -313,7 +313,7 @@ async def test_another_attempt_goes_on_from_the_heartbeat_and_shows_the_gap(tmp_
 
         seen: Observation = await environment.run(site.witness().watch_recovery, order)
 
-    assert seen.probes == 2
+    assert seen.probes >= 2
     assert seen.longest_gap > 8 * SECOND
     assert judge_recovery([seen], ["web"], RTO).verdict is Verdict.NOT_PROVEN
 
