@@ -48,6 +48,7 @@ def worker(client: Client, build_id: str, workflows: type = WaitsForSignal) -> W
 
 async def begin(client: Client, *words: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
+        *("env", "--default-signal=INT"),  # a shell lets what it starts in the background ignore it
         COMMAND,
         "workers",
         *words,

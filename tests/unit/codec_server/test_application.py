@@ -13,6 +13,7 @@ from google.protobuf.json_format import MessageToDict
 from temporalio.api.common.v1 import Payload
 from unit.codec_server.issuer import AUDIENCE, Issuer
 
+from fakes.logs import restored_logs
 from steadfleet_codec_server.application import MOST_BYTES, application
 from steadfleet_codec_server.callers import SigningKeys, Tokens
 from steadfleet_durable import configure_logs, data_converter
@@ -199,15 +200,16 @@ async def test_the_log_says_who_read_how_much_and_never_what(
     server: httpx.AsyncClient, issuer: Issuer
 ) -> None:
     log = io.StringIO()
-    configure_logs(stream=log, env={"STEADFLEET_LOG": "json"})
-    token = issuer.token("prod:read")
-    altered = await sealed()
-    altered["data"] = base64.b64encode(base64.b64decode(altered["data"])[:-1] + b"x").decode()
-    await server.post(
-        "/decode",
-        json={"payloads": [await sealed(), altered, await sealed(keyring=RETIRED)]},
-        headers={"Authorization": f"Bearer {token}", "X-Namespace": "prod"},
-    )
+    with restored_logs():
+        configure_logs(stream=log, env={"STEADFLEET_LOG": "json"})
+        token = issuer.token("prod:read")
+        altered = await sealed()
+        altered["data"] = base64.b64encode(base64.b64decode(altered["data"])[:-1] + b"x").decode()
+        await server.post(
+            "/decode",
+            json={"payloads": [await sealed(), altered, await sealed(keyring=RETIRED)]},
+            headers={"Authorization": f"Bearer {token}", "X-Namespace": "prod"},
+        )
 
     lines = [json.loads(line) for line in log.getvalue().splitlines() if "codec_server" in line]
     assert [(line["event"], line.get("key_id")) for line in lines] == [

@@ -9,17 +9,15 @@ from pathlib import Path
 import pytest
 import structlog
 
+from fakes.logs import restored_logs
 from steadfleet_durable import configure_logs, get_logger
 from steadfleet_durable.logs import log_format
 
 
 @pytest.fixture(autouse=True)
 def _restored() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    yield
-    root.handlers, root.level = handlers, level
-    structlog.reset_defaults()
+    with restored_logs():
+        yield
 
 
 class Terminal(io.StringIO):

@@ -10,10 +10,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import structlog
 from temporalio.testing import WorkflowEnvironment
 from workflow.durable.talker import Talker, patch
 
+from fakes.logs import restored_logs
 from steadfleet_durable import WorkerSettings, build_worker, configure_logs
 
 
@@ -30,13 +30,10 @@ class Unfiltered(logging.Handler):
 
 @pytest.fixture
 def stream() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
     stream = io.StringIO()
-    configure_logs(stream=stream, env={"STEADFLEET_LOG": "json"})
-    yield stream
-    root.handlers, root.level = handlers, level
-    structlog.reset_defaults()
+    with restored_logs():
+        configure_logs(stream=stream, env={"STEADFLEET_LOG": "json"})
+        yield stream
 
 
 @pytest.fixture
