@@ -4,7 +4,6 @@ import base64
 import json
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -42,13 +41,6 @@ def require_docker() -> None:
 
 def _image(name: str) -> bool:
     return bool(subprocess.run(["docker", "images", "-q", name], capture_output=True, check=False).stdout)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from self_host.composed import SelfHost, free_port, require_docker
+from integration.durable.process import free_port
+from self_host.composed import SelfHost, require_docker
 from self_host.native import NativeEngine, programs
 from self_host.postgresql import HOME
 
