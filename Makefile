@@ -5,6 +5,8 @@ UV_VERSION := 0.13.8
 UV := .tools/bin/uv
 RUN := $(UV) run --frozen --no-sync
 STAMP := .venv/.setup-complete
+# More tests at a time than processors: most of them wait.
+PYTEST := $(RUN) pytest -n $(shell echo $$(($$(nproc) * 3 / 2)))
 # What has a target of its own, for its programs are built from source.
 OWN_TIER := not modern_packer and not self_host and not kubernetes and not terraform
 .PHONY: help setup lock demo demo-drill up down check test test-all test-modern-packer base-image bench self-host self-host-down test-self-host test-terraform test-kubernetes
@@ -48,10 +50,10 @@ check: setup  ## format, lint, types, imports, lock: what must be clean
 	@$(RUN) lint-imports --no-cache
 
 test: setup  ## everything but the slow tests, and those that need a browser or a Docker engine
-	@$(RUN) pytest -n 2 --dist worksteal -m "not slow and not browser and not docker and $(OWN_TIER)"
+	@$(PYTEST) --dist worksteal -m "not slow and not browser and not docker and $(OWN_TIER)"
 
 test-all: setup  ## every test but one; needs Chromium and its driver, Docker, packer, and `.ci/interop`
-	@$(RUN) pytest -n 2 --dist worksteal -m "$(OWN_TIER)"
+	@$(PYTEST) --dist worksteal -m "$(OWN_TIER)"
 
 test-modern-packer: setup  ## build a modern packer (five minutes, needs Go), and build an image with it
 	@.ci/modern-packer
@@ -65,11 +67,11 @@ self-host-down: setup  ## stop what `make self-host` started; its data stays
 
 test-self-host: setup  ## build its images from source (long, once), and run the tests of a self-hosted engine
 	@.ci/self-host-images
-	@$(RUN) pytest -m self_host
+	@$(PYTEST) --dist loadgroup -m self_host tests/self_host
 
 test-terraform: setup  ## build OpenTofu, a provider and actionlint (a quarter of an hour, needs Go), and hold deploy/ against them
 	@.ci/terraform
-	@$(RUN) pytest -n 2 --dist worksteal -m terraform
+	@$(PYTEST) --dist worksteal -m terraform
 
 test-kubernetes: setup  ## build a Kubernetes API server (minutes, needs Go), and hold deploy/kubernetes against it
 	@.ci/kubernetes

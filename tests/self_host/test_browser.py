@@ -14,7 +14,12 @@ from self_host.composed import SelfHost
 
 from steadfleet_durable import connect
 
-pytestmark = [pytest.mark.self_host, pytest.mark.browser, pytest.mark.timeout(1800)]
+pytestmark = [
+    pytest.mark.xdist_group("composed"),
+    pytest.mark.self_host,
+    pytest.mark.browser,
+    pytest.mark.timeout(1800),
+]
 
 
 @pytest.fixture
