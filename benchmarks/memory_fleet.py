@@ -11,6 +11,7 @@ from steadfleet_core.campaign.policy import PatchPolicy
 from steadfleet_core.campaign.verdict import Sample
 from steadfleet_core.campaign.waves import plan_waves
 from steadfleet_core.fleet import Before, Group, Host, HostOutcome, HostState, Image
+from steadfleet_core.model import Digest, canonical, digest_of
 from steadfleet_ports.fleet import (
     Fleet,
     FleetCheck,
@@ -22,6 +23,7 @@ from steadfleet_ports.fleet import (
     HostChange,
     HostRestore,
     ImageAdoption,
+    KeptReport,
     Probe,
     ShardRef,
 )
@@ -76,6 +78,10 @@ class MemoryFleet(Fleet):
         plan, shards = _resolve(freeze.order)
         _plans[plan.digest] = shards
         return preview_of(plan, freeze.order.policy.spec)
+
+    @activity.defn
+    async def keep_report(self, kept: KeptReport) -> Digest:
+        return digest_of(canonical(kept.report))
 
     @activity.defn
     async def load_shard(self, ref: ShardRef) -> Shard:

@@ -12,6 +12,7 @@ from steadfleet_core.campaign.plan import Preview, Shard, draw_up
 from steadfleet_core.campaign.verdict import Sample
 from steadfleet_core.campaign.waves import plan_waves
 from steadfleet_core.fleet import Before, Group, Host, HostOutcome, HostState, Image
+from steadfleet_core.model import Digest, canonical, digest_of
 from steadfleet_ports.fleet import (
     Fleet,
     FleetCheck,
@@ -23,6 +24,7 @@ from steadfleet_ports.fleet import (
     HostChange,
     HostRestore,
     ImageAdoption,
+    KeptReport,
     Probe,
     ShardRef,
 )
@@ -72,6 +74,7 @@ class FakeFleet(Fleet):
     hold_error: str = ""
     release_error: str = ""
     adopt_error: str = ""
+    no_reports: str = ""
     break_load: int = 0
 
     images: dict[str, str] = field(default_factory=dict)
@@ -85,6 +88,7 @@ class FakeFleet(Fleet):
     broke: bool = False
     looking: int = 0
     restoring: int = 0
+    kept: list[KeptReport] = field(default_factory=list)
     checks: list[FleetCheck] = field(default_factory=list)
     shards: dict[tuple[int, int], Shard] = field(default_factory=dict)
 
@@ -111,6 +115,14 @@ class FakeFleet(Fleet):
         refs = [(wave.number, number) for wave in plan.waves for number in range(len(wave.shards))]
         self.shards = dict(zip(refs, shards, strict=True))
         return preview_of(plan, spec, self.problems)
+
+    @activity.defn
+    async def keep_report(self, kept: KeptReport) -> Digest:
+        self.calls.append("keep_report")
+        if self.no_reports:
+            raise ApplicationError(self.no_reports, type="RefusedError", non_retryable=True)
+        self.kept.append(kept)
+        return digest_of(canonical(kept.report))
 
     @activity.defn
     async def load_shard(self, ref: ShardRef) -> Shard:

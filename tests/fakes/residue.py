@@ -161,7 +161,7 @@ def _identity(item: Facts) -> str:
 
 def _label(thing: str) -> str:
     """Return the run that a thing is labelled with: listings do not tell of every kind."""
-    described = next(iter(json.loads(_docker("inspect", thing) or "[]")), {})
+    described: Facts = next(iter(json.loads(_docker("inspect", thing) or "[]")), {})
     labels = described.get("Labels") or (described.get("Config") or {}).get("Labels") or {}
     return str(labels.get(RUN_LABEL, ""))
 

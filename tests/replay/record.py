@@ -86,6 +86,8 @@ SCENARIOS = {
     "aborted-under-a-lease": Scenario(
         lambda: fleet(gate=asyncio.Event()), leased=True, play=_abort_in_flight
     ),
+    # Those above were recorded before reports were kept.
+    "its-report-is-kept": Scenario(leased=True),
 }
 
 

@@ -62,7 +62,9 @@ async def test_certificates_and_tokens_are_renewed_while_a_campaign_runs(stage: 
         assert worker.kills == 0
 
 
-async def test_the_frozen_plan_stays_when_the_engine_has_forgotten_the_campaign(stage: Stage) -> None:
+async def test_the_frozen_plan_and_the_report_stay_when_the_engine_has_forgotten_the_campaign(
+    stage: Stage,
+) -> None:
     handle = await stage.start(stage.cloud.register_image("web-2.0", RELEASES / "good-2.0"))
     report = await stage.result(handle)
     kept = stage.cloud.inventory()["objects"]
@@ -73,3 +75,6 @@ async def test_the_frozen_plan_stays_when_the_engine_has_forgotten_the_campaign(
     assert report.status.plan
     assert stage.cloud.inventory()["objects"] == kept
     assert any(report.status.plan.removeprefix("sha256:") in one["id"] for one in kept)
+    [kept_report] = [one["id"] for one in kept if "/campaigns/web/" in one["id"]]
+    assert handle.first_execution_run_id
+    assert kept_report.endswith(f"/{handle.first_execution_run_id}.json")

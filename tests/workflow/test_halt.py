@@ -25,6 +25,18 @@ async def test_a_group_that_cannot_be_given_back_is_an_obligation_and_the_campai
     assert reservations.released == ["web"]
 
 
+async def test_a_report_that_cannot_be_kept_is_an_obligation_and_the_campaign_closes(
+    time_skipping: WorkflowEnvironment,
+) -> None:
+    fleet = FakeFleet(no_reports="there is no bucket")
+    async with campaign_worker(time_skipping, fleet):
+        report = await (await start_campaign(time_skipping, bake=FAST)).report()
+
+    assert report.status.state is State.SUCCEEDED
+    [obligation] = report.status.obligations
+    assert obligation == "keep the report in the object store, for the engine forgets it (there is no bucket)"
+
+
 async def test_a_hold_that_fails_halts_and_what_it_may_have_done_is_put_back(
     time_skipping: WorkflowEnvironment,
 ) -> None:
@@ -37,7 +49,7 @@ async def test_a_hold_that_fails_halts_and_what_it_may_have_done_is_put_back(
         report = await campaign.report()
 
     assert report.status.state is State.ABORTED
-    assert fleet.calls[-1] == "release_groups"
+    assert fleet.calls[-2:] == ["release_groups", "keep_report"]
     assert not fleet.begun
 
 

@@ -22,7 +22,8 @@ async def test_good_release_reaches_every_host_once_and_the_image_is_adopted_las
     assert set(fleet.changes.values()) == {1}
     assert [wave.counts.total for wave in report.status.waves] == [2, 4, 18]
     assert {wave.verdict for wave in report.status.waves} == {Verdict.HEALTHY}
-    assert fleet.calls[-2:] == ["adopt_image", "release_groups"]
+    assert fleet.calls[-3:] == ["adopt_image", "release_groups", "keep_report"]
+    assert [(kept.name, kept.report) for kept in fleet.kept] == [(report.status.name, report)]
     assert (reservations.reserved, reservations.released) == (["web"], ["web"])
 
 

@@ -1,6 +1,7 @@
 """A plan is what the platform says; nothing is touched, and what cannot be done is refused in words."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,9 +10,11 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from steadfleet_activities.fleet import machines
+from steadfleet_core.campaign.lifecycle import State
 from steadfleet_core.campaign.plan import Preview
+from steadfleet_core.campaign.report import CampaignReport, CampaignStatus
 from steadfleet_core.model import digest_of
-from steadfleet_ports.fleet import ShardRef
+from steadfleet_ports.fleet import KeptReport, ShardRef
 
 
 async def test_plan_freezes_each_hosts_before(bench: Bench) -> None:
@@ -290,6 +293,19 @@ async def test_stored_objects_are_named_by_their_digest_and_written_once(bench: 
         assert digest_of(bench.object(f"shards/{digest.removeprefix('sha256:')}.json")) == digest
     writes = [entry["error"] for entry in bench.calls(since) if entry["action"] == "PutObject"]
     assert writes == ["PreconditionFailed"] * (len(digests) + 1), "the second write changes nothing"
+
+
+async def test_a_report_is_kept_beside_the_plans_and_a_retry_leaves_one(bench: Bench) -> None:
+    now = datetime(2027, 1, 31, 12, tzinfo=UTC)
+    order = digest_of(b"order")
+    status = CampaignStatus(name="web", state=State.SUCCEEDED, order=order)
+    report = CampaignReport(status=status, started_at=now, ended_at=now)
+    kept = KeptReport(name="web", run="run-1", report=report)
+    for _ in range(2):
+        digest = await ActivityEnvironment().run(bench.fleet.keep_report, kept)
+
+    content = bench.object("campaigns/web/run-1.json")
+    assert (digest_of(content), CampaignReport.model_validate_json(content)) == (digest, report)
 
 
 @pytest.mark.parametrize("kind", ["plans", "shards"])

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import TypeVar
 
 from temporalio import workflow
@@ -17,7 +18,7 @@ from steadfleet_core.campaign.wave import Direction, WaveReport
 from steadfleet_core.errors import RefusedError
 from steadfleet_core.model import at_least, at_most, format_duration
 from steadfleet_durable.options import QUICK, SLOW, UNDO
-from steadfleet_ports.fleet import Fleet, FleetCheck, Freeze, GroupHold, ImageAdoption
+from steadfleet_ports.fleet import Fleet, FleetCheck, Freeze, GroupHold, ImageAdoption, KeptReport
 from steadfleet_ports.reservation import Claim, Reservations
 from steadfleet_signing.approval import refuse_bad_keys
 from steadfleet_workflows.campaign_lease import UnderLease
@@ -70,8 +71,21 @@ class PatchCampaign(UnderLease):
             task.cancel()
         self._show()
         await workflow.wait_condition(workflow.all_handlers_finished)
+        ended_at = workflow.now()
+        if workflow.patched("kept-report"):
+            await self._keep(self._report(ended_at))
         count_obligations(self.book.obligations)
-        return CampaignReport(status=self.status(), started_at=self.book.started_at, ended_at=workflow.now())
+        return self._report(ended_at)
+
+    def _report(self, ended_at: datetime) -> CampaignReport:
+        return CampaignReport(status=self.status(), started_at=self.book.started_at, ended_at=ended_at)
+
+    async def _keep(self, report: CampaignReport) -> None:
+        kept = KeptReport(name=report.status.name, run=self.book.run, report=report)
+        await self._owe_unless(
+            "keep the report in the object store, for the engine forgets it",
+            lambda: workflow.execute_activity_method(Fleet.keep_report, kept, **QUICK),
+        )
 
     async def _roll_out_all(self, plan: Plan) -> State:
         try:

@@ -28,13 +28,13 @@ from steadfleet_activities.drill.drivers import (
 from steadfleet_activities.drill.inspecting import inspected_secrets
 from steadfleet_activities.drill.placeholders import filled, refuse_unknown
 from steadfleet_activities.drill.postgres.stores import PostgresStores
-from steadfleet_activities.drill.reports import DrillReports
 from steadfleet_activities.drill.resolving import Resolving, UnresolvedError
 from steadfleet_activities.drill.secrets import Secrets
 from steadfleet_activities.drill.validating import Validating
 from steadfleet_activities.fleet.clients import SLOTS
 from steadfleet_activities.fleet.trust import Verifier
 from steadfleet_activities.image.errors import at_the_edge
+from steadfleet_activities.reports import ReportFolder
 from steadfleet_core.drill.order import Drill
 from steadfleet_core.drill.plan import DrillSpec
 from steadfleet_core.drill.report import CheckResult, IsolationResult, Preflight
@@ -56,6 +56,8 @@ from steadfleet_ports.drill import (
 )
 
 PROFILE = "STEADFLEET_DRILL_INSTANCE_PROFILE"
+_MOST_BYTES = 1_500_000
+"""Of all reports that are read at once: they travel in one payload, which may have 2 MB."""
 _Driver = TypeVar("_Driver")
 
 
@@ -69,7 +71,7 @@ class PlatformDrills(Drills):
         networks: Mapping[str, NetworkDriver],
         *,
         secrets: Secrets,
-        reports: DrillReports,
+        reports: ReportFolder,
         resolving: Resolving,
     ) -> None:
         self._stores = stores
@@ -115,7 +117,7 @@ class PlatformDrills(Drills):
             {"group": groups, **(services or {})},
             {"rds": network, "group": network, **(networks or {})},
             secrets=secrets,
-            reports=DrillReports(regions.at_home.s3, plans_bucket(given)),
+            reports=ReportFolder(regions.at_home.s3, "drills", plans_bucket(given)),
             resolving=resolving,
         )
 
@@ -198,12 +200,13 @@ class PlatformDrills(Drills):
     @activity.defn
     async def store_report(self, report: StoredReport) -> Digest:
         with at_the_edge(f"storing the report of {report.run}"):
-            return await unbroken(self._reports.put, report)
+            return await unbroken(self._reports.put, report.plan, report.run, report.content.encode())
 
     @activity.defn
     async def past_reports(self, request: PastReports) -> Reports:
         with at_the_edge(f"reading the reports of {request.plan}"):
-            return Reports(contents=await unbroken(self._reports.newest, request))
+            newest = await unbroken(self._reports.newest, request.plan, request.most, _MOST_BYTES)
+            return Reports(contents=newest)
 
     async def _prepare(self, preparation: DrillPreparation) -> Drill:
         order = preparation.order

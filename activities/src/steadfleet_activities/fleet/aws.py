@@ -27,9 +27,11 @@ from steadfleet_activities.fleet.selection import Selectors
 from steadfleet_activities.fleet.takeover import Takeover
 from steadfleet_activities.fleet.templates import Templates
 from steadfleet_activities.fleet.trust import ImageTrust, Verifier
+from steadfleet_activities.reports import ReportFolder
 from steadfleet_core.campaign.plan import Preview, Shard
 from steadfleet_core.campaign.verdict import Sample
 from steadfleet_core.fleet import HostOutcome
+from steadfleet_core.model import Digest, canonical
 from steadfleet_durable import Heartbeat, unbroken
 from steadfleet_ports.fleet import (
     Fleet,
@@ -42,6 +44,7 @@ from steadfleet_ports.fleet import (
     HostChange,
     HostRestore,
     ImageAdoption,
+    KeptReport,
     Probe,
     ShardRef,
 )
@@ -61,6 +64,7 @@ class AwsFleet(Fleet):
         self._trust = ImageTrust(verifier, aws.region)
         self._prober = Prober(Commands(aws))
         self._plans = PlanStore(aws.s3, bucket)
+        self._reports = ReportFolder(aws.s3, "campaigns", bucket)
         self._holds = Holds(aws, self._members)
         self._adoption = Adoption(aws, self._members, self._templates)
         self._selectors = Selectors(aws, self._members, self._machines, self._templates)
@@ -140,6 +144,11 @@ class AwsFleet(Fleet):
     async def adopt_image(self, adoption: ImageAdoption) -> None:
         with at_the_edge(f"moving the groups to {adoption.plan.image.id}"):
             await unbroken(self._adoption.adopt, adoption)
+
+    @activity.defn
+    async def keep_report(self, kept: KeptReport) -> Digest:
+        with at_the_edge(f"keeping the report of campaign {kept.name}"):
+            return await unbroken(self._reports.put, kept.name, kept.run, canonical(kept.report))
 
     @activity.defn
     async def list_fleets(self, query: FleetQuery) -> FleetListing:

@@ -9,6 +9,7 @@ from temporalio import activity
 
 from steadfleet_core.campaign.plan import CampaignOrder, Plan, Preview, Shard
 from steadfleet_core.campaign.policy import HealthChecks, Selector
+from steadfleet_core.campaign.report import CampaignReport
 from steadfleet_core.campaign.verdict import Sample
 from steadfleet_core.fleet import Host, HostOutcome, Image
 from steadfleet_core.model import Digest, Model
@@ -97,6 +98,14 @@ class ImageAdoption(Model):
     campaign: str
 
 
+class KeptReport(Model):
+    """A campaign's last word, kept where the engine's retention does not reach."""
+
+    name: str
+    run: str
+    report: CampaignReport
+
+
 class FleetQuery(Model):
     """Ask which hosts there are: of a selector, or of all groups that carry the tag `fleet=<name>`."""
 
@@ -165,6 +174,11 @@ class Fleet(ABC):
     @activity.defn
     @abstractmethod
     async def adopt_image(self, adoption: ImageAdoption) -> None: ...
+
+    @activity.defn
+    @abstractmethod
+    async def keep_report(self, kept: KeptReport) -> Digest:
+        """Keep it beside the plans, as JSON; one of the same run takes its place."""
 
     @activity.defn
     @abstractmethod

@@ -14,9 +14,9 @@ from steadfleet_activities.drill.docker.joining import TYPE
 from steadfleet_activities.drill.drills import PlatformDrills
 from steadfleet_activities.drill.postgres.programs import Programs
 from steadfleet_activities.drill.postgres.stores import PostgresStores
-from steadfleet_activities.drill.reports import DrillReports
 from steadfleet_activities.drill.resolving import Resolving
 from steadfleet_activities.drill.secrets import Secrets
+from steadfleet_activities.reports import ReportFolder
 from steadfleet_core.drill.order import Drill, DrillOrder
 from steadfleet_core.drill.plan import DrillPlan
 from steadfleet_core.drill.steps import StepKind, steps_of
@@ -71,7 +71,7 @@ def drills_of(yard: Yard, folder: Path) -> PlatformDrills:
         {TYPE: yard.services},
         {TYPE: yard.networks},
         secrets=secrets,
-        reports=DrillReports(nowhere),
+        reports=ReportFolder(nowhere, "drills"),
         resolving=Resolving(),
     )
 
