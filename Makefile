@@ -8,8 +8,8 @@ STAMP := .venv/.setup-complete
 # More tests at a time than processors: most of them wait.
 PYTEST := $(RUN) pytest -n $(shell echo $$(($$(nproc) * 3 / 2)))
 # What has a target of its own, for its programs are built from source.
-OWN_TIER := not modern_packer and not self_host and not kubernetes and not terraform
-.PHONY: help setup lock demo demo-drill up down check test test-all test-modern-packer base-image bench self-host self-host-down test-self-host test-terraform test-kubernetes
+OWN_TIER := not modern_packer and not self_host and not kubernetes and not temporal_chart and not terraform
+.PHONY: help setup lock demo demo-drill up down check test test-all test-modern-packer base-image bench self-host self-host-down test-self-host test-terraform test-kubernetes test-temporal-chart
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,11 @@ test-terraform: setup  ## build OpenTofu, a provider and actionlint (a quarter o
 test-kubernetes: setup  ## build a Kubernetes API server (minutes, needs Go), and hold deploy/kubernetes against it
 	@.ci/kubernetes
 	@$(RUN) pytest -m kubernetes tests/kubernetes
+
+test-temporal-chart: setup  ## render Temporal's own chart (CHART: its folder, 1.6.0) with our values, for the same API server
+	@[ -f "$(CHART)/Chart.yaml" ] || { echo "make: no chart in CHART=$(CHART): expected the folder charts/temporal of Temporal's helm-charts, at temporal-1.6.0"; exit 2; }
+	@.ci/kubernetes helm
+	@TEMPORAL_CHART="$(abspath $(CHART))" $(RUN) pytest -m temporal_chart tests/kubernetes
 
 base-image: setup  ## make the Debian image of the local cloud's Docker machines (a minute, needs mmdebstrap)
 	@$(RUN) local-cloud base-image

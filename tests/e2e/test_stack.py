@@ -326,9 +326,7 @@ def test_doctor_sees_a_versioned_worker_that_is_given_no_work(stack: Stack) -> N
     assert code == ExitCode.UNREACHABLE
     assert findings["worker"]["standing"] == "missing"
     assert findings["worker"]["found"] == "polls, but is given no new work"
-    assert (
-        "set-current-version --deployment-name patch-campaign --build-id v1" in findings["worker"]["advice"]
-    )
+    assert "workers rollout --build-id v1 --deployment patch-campaign" in findings["worker"]["advice"]
 
 
 def _await_ready(worker: Process, url: str) -> None:

@@ -122,6 +122,14 @@ async def until(condition: Callable[[], Awaitable[bool]] | Callable[[], bool], w
         raise AssertionError(f"did not come true in {DEADLINE} s: {what or condition}") from None
 
 
+async def decide(
+    handle: WorkflowHandle[Any, Any], verb: Callable[..., Any], request: Any, running: int = 0
+) -> Any:
+    """Send an update when nothing moves but so many activities."""
+    await until(lambda: is_at_rest(handle, running), f"all rests but {running}")
+    return await handle.execute_update(verb, request)
+
+
 def policy(labels: dict[str, str] | None = None, name: str = "web", **spec: Any) -> PatchPolicy:
     """Return a canary policy for the fake fleet; `spec` replaces parts of it, in YAML's words."""
     defaults = {

@@ -18,6 +18,7 @@ class Programs:
 
     folder: Path
     definitions: Path
+    helm: Path
 
     @classmethod
     def found(cls) -> Self:
@@ -25,7 +26,7 @@ class Programs:
             [ROOT / ".ci/kubernetes", "where"], check=True, capture_output=True, text=True
         ).stdout
         places = dict(line.split("=", 1) for line in said.splitlines())
-        programs = cls(Path(places["programs"]), Path(places["definitions"]))
+        programs = cls(Path(places["programs"]), Path(places["definitions"]), Path(places["helm"]))
         missing = [str(place) for place in (programs.folder, programs.definitions) if not place.is_dir()]
         if missing:
             _lacking(f"{' and '.join(missing)} missing: run `.ci/kubernetes` (minutes, needs Go 1.26)")

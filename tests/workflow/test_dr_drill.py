@@ -9,7 +9,7 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpda
 from temporalio.testing import WorkflowEnvironment
 
 from fakes.drills import PRODUCTION, DrillWorld, drill_order, drill_workers, start_drill
-from fakes.worker import is_at_rest, until
+from fakes.worker import decide, is_at_rest, until
 from steadfleet_core.campaign.lifecycle import Request
 from steadfleet_core.drill.plan import Mode
 from steadfleet_core.drill.report import DrillReport, DrillState, DrillStatus, Finding
@@ -195,7 +195,7 @@ async def test_a_failed_step_waits_for_a_person_and_goes_on_after_a_retry(
     async with drill_workers(time_skipping, world):
         drill = await start_drill(time_skipping)
         halted = await reaches(drill, DrillState.HALTED)
-        receipt = await drill.execute_update(DrDrill.retry, StepRequested(by="bea"))
+        receipt = await decide(drill, DrDrill.retry, StepRequested(by="bea"))
         status = (await drill.result()).status
 
     assert halted.reason == "restore orders: restore orders went wrong; retry, skip or abort"
@@ -212,9 +212,9 @@ async def test_a_skipped_step_is_a_finding_and_the_drill_is_not_green(
         drill = await start_drill(time_skipping)
         await reaches(drill, DrillState.HALTED)
         with pytest.raises(WorkflowUpdateFailedError) as refused:
-            await drill.execute_update(DrDrill.skip, StepRequested(by="bea"))
+            await decide(drill, DrDrill.skip, StepRequested(by="bea"))
         request = StepRequested(by="bea", reason="the old one stands", step="provision web")
-        await drill.execute_update(DrDrill.skip, request)
+        await decide(drill, DrDrill.skip, request)
         status = (await drill.result()).status
 
     assert "expected a reason" in str(refused.value.cause)
@@ -246,9 +246,11 @@ async def test_two_failed_steps_must_be_told_apart(time_skipping: WorkflowEnviro
 
         await until(both, "both wait")
         with pytest.raises(WorkflowUpdateFailedError) as refused:
-            await drill.execute_update(DrDrill.retry, StepRequested(by="bea"))
-        for step in ("restore orders", "restore carts"):
-            await drill.execute_update(DrDrill.retry, StepRequested(by="bea", step=step))
+            await decide(drill, DrDrill.retry, StepRequested(by="bea"))
+        world.hanging.add("restore orders")
+        for moving, step in enumerate(("restore orders", "restore carts")):
+            await decide(drill, DrDrill.retry, StepRequested(by="bea", step=step), running=moving)
+        world.hanging.clear()
         status = (await drill.result()).status
 
     assert "which step? expected one of restore orders, restore carts" in str(refused.value.cause)
@@ -265,10 +267,8 @@ async def test_an_abort_at_any_step_tears_all_down(
     async with drill_workers(time_skipping, world):
         drill = await start_drill(time_skipping)
 
-        async def hangs_alone() -> bool:
-            return step in world.calls and await is_at_rest(drill, running=1)
-
-        await until(hangs_alone, f"{step} runs, and nothing else")
+        await until(lambda: step in world.calls)
+        await until(lambda: is_at_rest(drill, running=1), f"{step} runs, and nothing else")
         if how == "cancel":
             await drill.cancel()
             with pytest.raises(WorkflowFailureError):

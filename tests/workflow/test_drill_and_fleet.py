@@ -8,7 +8,7 @@ from temporalio.client import WorkflowFailureError
 from temporalio.testing import WorkflowEnvironment
 
 from fakes.drills import DrillWorld, drill_workers, start_drill
-from fakes.worker import until
+from fakes.worker import decide, until
 from steadfleet_activities.fleet.reservation import TemporalReservations
 from steadfleet_core.campaign.lifecycle import Request
 from steadfleet_core.drill.order import QUEUE
@@ -29,7 +29,7 @@ async def test_a_campaign_is_refused_while_a_drill_has_the_fleet_and_granted_aft
         drill = await start_drill(time_skipping, fleet="web")
         await until(lambda: "isolate" in world.calls)
         meanwhile = await reservations.reserve_fleet(CAMPAIGN)
-        await drill.execute_update(DrDrill.abort, Request(by="bob"))
+        await decide(drill, DrDrill.abort, Request(by="bob"), running=1)
         await drill.result()
         afterwards = await reservations.reserve_fleet(CAMPAIGN)
 

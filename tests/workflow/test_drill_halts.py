@@ -6,7 +6,7 @@ from temporalio.client import WorkflowExecutionStatus
 from temporalio.testing import WorkflowEnvironment
 
 from fakes.drills import DrillWorld, drill_plan, drill_workers, start_drill
-from fakes.worker import until
+from fakes.worker import decide, until
 from steadfleet_core.campaign.lifecycle import Request
 from steadfleet_core.drill.report import DrillState
 from steadfleet_core.drill.steps import StepState
@@ -25,9 +25,10 @@ async def test_a_drill_whose_failed_step_is_retried_is_no_longer_halted(
             return (await drill.query(DrDrill.status)).state is state
 
         await until(lambda: is_in(DrillState.HALTED))
-        await drill.execute_update(DrDrill.retry, StepRequested(by="bob"))
+        await decide(drill, DrDrill.retry, StepRequested(by="bob"))
         await until(lambda: is_in(DrillState.RECOVERING))
-        await drill.execute_update(DrDrill.abort, Request(by="bob", reason="over"))
+        await until(lambda: "start web" in world.calls)
+        await decide(drill, DrDrill.abort, Request(by="bob", reason="over"), running=1)
         await drill.result()
 
 

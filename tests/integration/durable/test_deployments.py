@@ -1,6 +1,7 @@
 """Work stays on the code it began with; new work goes to the version made current."""
 
 import asyncio
+import os
 import re
 import shlex
 import sys
@@ -41,16 +42,16 @@ async def _seen(client: Client, build_id: str) -> str | None:
                 return problem
 
 
-async def _temporal(client: Client, command: str) -> None:
-    """Run a command of the engine's own command line, until the engine has seen the version."""
-    binary = Path(sys.executable).with_name("temporal")
-    where = ["--address", client.service_client.config.target_host]
+async def _run(client: Client, command: str) -> None:
+    """Run a command, until the engine has seen the version."""
+    program, *arguments = shlex.split(command)
+    where = {"TEMPORAL_ADDRESS": client.service_client.config.target_host}
     async with asyncio.timeout(30):
         while True:
             process = await asyncio.create_subprocess_exec(
-                binary,
-                *shlex.split(command)[1:],
-                *where,
+                Path(sys.executable).with_name(program),
+                *arguments,
+                env=os.environ | where,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.DEVNULL,
             )
@@ -77,11 +78,11 @@ async def _begun(handle: WorkflowHandle[WaitsForSignal, str]) -> None:
 
 async def test_a_running_workflow_stays_on_v1_while_v2_takes_new_work(client: Client) -> None:
     async with _worker(client, "v1"):
-        await _temporal(client, _set_current("v1"))
+        await _run(client, _set_current("v1"))
         old = await _start(client, "old")
         await _begun(old)
         async with _worker(client, "v2"):
-            await _temporal(client, _set_current("v2"))
+            await _run(client, _set_current("v2"))
             new = await _start(client, "new")
             await _begun(new)
             for handle in (old, new):
@@ -99,7 +100,7 @@ async def test_no_current_version_is_told_with_the_command_that_helps(client: Cl
         await waiting.signal(WaitsForSignal.go)
         advised = re.search("`(.*)`", problem)
         assert advised is not None
-        await _temporal(client, advised[1])
+        await _run(client, f"{advised[1]} --yes")
         assert await deployment_problem(client, DEPLOYMENT) is None
         assert await waiting.result() == "v1"
 

@@ -136,6 +136,7 @@ def problems_of(deployment: Deployment) -> Iterator[DeploymentProblem]:
 
 
 def _no_current_version(name: str, builds: list[str]) -> DeploymentProblem:
+    build = builds[0] if builds else "<build>"
     return DeploymentProblem(
         deployment=name,
         build_id=None,
@@ -143,10 +144,7 @@ def _no_current_version(name: str, builds: list[str]) -> DeploymentProblem:
             f"worker deployment {name!r} has no current version, so new workflows never start"
             f" (versions seen: {', '.join(builds) or 'none'})"
         ),
-        advice=(
-            "`temporal worker deployment set-current-version"
-            f" --deployment-name {name} --build-id {builds[0] if builds else '<build>'} -y`"
-        ),
+        advice=f"`steadfleet workers rollout --build-id {build} --deployment {name}`",
     )
 
 
