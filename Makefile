@@ -6,7 +6,7 @@ UV := .tools/bin/uv
 RUN := $(UV) run --frozen --no-sync
 STAMP := .venv/.setup-complete
 # More tests at a time than processors: most of them wait.
-PYTEST := $(RUN) pytest -n $(shell echo $$(($$(nproc) * 3 / 2)))
+PYTEST := $(RUN) pytest -n $(shell echo $$(($$(nproc) * 2)))
 # What has a target of its own, for its programs are built from source.
 OWN_TIER := not modern_packer and not self_host and not kubernetes and not temporal_chart and not terraform
 .PHONY: help setup lock demo demo-drill up down check test test-all test-modern-packer base-image bench self-host self-host-down test-self-host test-terraform test-kubernetes test-temporal-chart

@@ -11,7 +11,6 @@ from steadfleet_core.campaign.policy import PatchPolicy
 from steadfleet_core.campaign.verdict import Sample
 from steadfleet_core.campaign.waves import plan_waves
 from steadfleet_core.fleet import Before, Group, Host, HostOutcome, HostState, Image
-from steadfleet_core.model import Digest, canonical, digest_of
 from steadfleet_ports.fleet import (
     Fleet,
     FleetCheck,
@@ -80,8 +79,7 @@ class MemoryFleet(Fleet):
         return preview_of(plan, freeze.order.policy.spec)
 
     @activity.defn
-    async def keep_report(self, kept: KeptReport) -> Digest:
-        return digest_of(canonical(kept.report))
+    async def keep_report(self, kept: KeptReport) -> None: ...
 
     @activity.defn
     async def load_shard(self, ref: ShardRef) -> Shard:

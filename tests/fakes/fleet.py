@@ -12,7 +12,6 @@ from steadfleet_core.campaign.plan import Preview, Shard, draw_up
 from steadfleet_core.campaign.verdict import Sample
 from steadfleet_core.campaign.waves import plan_waves
 from steadfleet_core.fleet import Before, Group, Host, HostOutcome, HostState, Image
-from steadfleet_core.model import Digest, canonical, digest_of
 from steadfleet_ports.fleet import (
     Fleet,
     FleetCheck,
@@ -117,12 +116,11 @@ class FakeFleet(Fleet):
         return preview_of(plan, spec, self.problems)
 
     @activity.defn
-    async def keep_report(self, kept: KeptReport) -> Digest:
+    async def keep_report(self, kept: KeptReport) -> None:
         self.calls.append("keep_report")
         if self.no_reports:
             raise ApplicationError(self.no_reports, type="RefusedError", non_retryable=True)
         self.kept.append(kept)
-        return digest_of(canonical(kept.report))
 
     @activity.defn
     async def load_shard(self, ref: ShardRef) -> Shard:

@@ -122,9 +122,7 @@ async def until(condition: Callable[[], Awaitable[bool]] | Callable[[], bool], w
         raise AssertionError(f"did not come true in {DEADLINE} s: {what or condition}") from None
 
 
-async def decide(
-    handle: WorkflowHandle[Any, Any], verb: Callable[..., Any], request: Any, running: int = 0
-) -> Any:
+async def decide(handle: WorkflowHandle[Any, Any], verb: Any, request: Any, running: int = 0) -> Any:
     """Send an update when nothing moves but so many activities."""
     await until(lambda: is_at_rest(handle, running), f"all rests but {running}")
     return await handle.execute_update(verb, request)

@@ -41,7 +41,14 @@ def namespace(cluster: ApiServer) -> ApiServer:
 
 def helm(programs: Programs, chart: Path, layers: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     files = [f"--values={_FOLDER / f'values-{name}.yaml'}" for name in LAYERS[layers]]
-    command = [programs.helm / "helm", "template", "temporal", chart, "--namespace=temporal", *files]
+    command = [
+        str(programs.helm / "helm"),
+        "template",
+        "temporal",
+        str(chart),
+        "--namespace=temporal",
+        *files,
+    ]
     env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
     versions = "--api-versions=monitoring.coreos.com/v1"
     return subprocess.run(

@@ -302,10 +302,10 @@ async def test_a_report_is_kept_beside_the_plans_and_a_retry_leaves_one(bench: B
     report = CampaignReport(status=status, started_at=now, ended_at=now)
     kept = KeptReport(name="web", run="run-1", report=report)
     for _ in range(2):
-        digest = await ActivityEnvironment().run(bench.fleet.keep_report, kept)
+        await ActivityEnvironment().run(bench.fleet.keep_report, kept)
 
     content = bench.object("campaigns/web/run-1.json")
-    assert (digest_of(content), CampaignReport.model_validate_json(content)) == (digest, report)
+    assert CampaignReport.model_validate_json(content) == report
 
 
 @pytest.mark.parametrize("kind", ["plans", "shards"])

@@ -31,7 +31,7 @@ from steadfleet_activities.reports import ReportFolder
 from steadfleet_core.campaign.plan import Preview, Shard
 from steadfleet_core.campaign.verdict import Sample
 from steadfleet_core.fleet import HostOutcome
-from steadfleet_core.model import Digest, canonical
+from steadfleet_core.model import canonical
 from steadfleet_durable import Heartbeat, unbroken
 from steadfleet_ports.fleet import (
     Fleet,
@@ -146,9 +146,9 @@ class AwsFleet(Fleet):
             await unbroken(self._adoption.adopt, adoption)
 
     @activity.defn
-    async def keep_report(self, kept: KeptReport) -> Digest:
+    async def keep_report(self, kept: KeptReport) -> None:
         with at_the_edge(f"keeping the report of campaign {kept.name}"):
-            return await unbroken(self._reports.put, kept.name, kept.run, canonical(kept.report))
+            await unbroken(self._reports.put, kept.name, kept.run, canonical(kept.report))
 
     @activity.defn
     async def list_fleets(self, query: FleetQuery) -> FleetListing:

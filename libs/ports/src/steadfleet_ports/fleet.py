@@ -177,7 +177,7 @@ class Fleet(ABC):
 
     @activity.defn
     @abstractmethod
-    async def keep_report(self, kept: KeptReport) -> Digest:
+    async def keep_report(self, kept: KeptReport) -> None:
         """Keep it beside the plans, as JSON; one of the same run takes its place."""
 
     @activity.defn
