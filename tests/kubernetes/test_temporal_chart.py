@@ -4,9 +4,9 @@ No registry has the chart: who runs this says in TEMPORAL_CHART where it lies.
 """
 
 import os
+import re
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -17,6 +17,7 @@ from kubernetes.rendering import Object, Rendering
 pytestmark = pytest.mark.temporal_chart
 
 VERSION = "1.6.0"
+_TEMPLATED = re.compile(r"\{\{.*?\}\}")
 _FOLDER = ROOT / "deploy/kubernetes/temporal"
 LAYERS = {
     "dev": ("dev",),
@@ -81,7 +82,7 @@ def test_every_object_is_accepted(namespace: ApiServer, programs: Programs, char
     [
         ("server.frontend.replicaCount=two", "Deployment in version"),
         ("server.frontend.podDisruptionBudget.minAvailable=1", "cannot be both set"),
-        ("server.terminationGracePeriodSeconds=-5", "terminationGracePeriodSeconds"),
+        ("server.frontend.resources.limits.memory=much", "quantities must match"),
     ],
 )
 def test_a_planted_mistake_is_refused(
@@ -94,16 +95,29 @@ def test_a_planted_mistake_is_refused(
 
 
 def test_in_earnest_the_server_asks_for_certificates_and_tokens(programs: Programs, chart: Path) -> None:
-    env = _env(_containers(rendered(programs, chart, "in earnest"), "temporal-frontend"))
+    config = rendered(programs, chart, "in earnest").named("ConfigMap", "temporal-config")["data"]
+    asked = yaml.safe_load(_TEMPLATED.sub("said", config["config_template.yaml"]))["global"]
 
-    assert env["TEMPORAL_AUTH_AUTHORIZER"] == "default"
-    assert env["TEMPORAL_TLS_REQUIRE_CLIENT_AUTH"] == "true"
-
-
-def _containers(rendering: Rendering, deployment: str) -> list[Object]:
-    found: list[Object] = rendering.named("Deployment", deployment)["spec"]["template"]["spec"]["containers"]
-    return found
+    for way in ("internode", "frontend"):
+        assert asked["tls"][way]["server"]["requireClientAuth"] is True
+    assert asked["authorization"]["authorizer"] == "default"
+    assert asked["authorization"]["audience"] == "steadfleet"
 
 
-def _env(containers: list[Object]) -> dict[str, Any]:
-    return {one["name"]: one.get("value") for container in containers for one in container["env"]}
+def test_whoever_talks_to_the_database_has_its_authority(programs: Programs, chart: Path) -> None:
+    """The chart names the file and mounts nothing by itself."""
+    talking = [
+        container
+        for one in rendered(programs, chart, "in earnest").of_kind("Deployment", "Job")
+        for container in _containers(one)
+        if container["name"] != "done" and not container["image"].startswith("temporalio/ui:")
+    ]
+    mounts = {one["name"]: {mount["mountPath"] for mount in one["volumeMounts"]} for one in talking}
+
+    assert len(mounts) == 9
+    assert [name for name, paths in mounts.items() if "/etc/temporal/database" not in paths] == []
+
+
+def _containers(running: Object) -> list[Object]:
+    pod = running["spec"]["template"]["spec"]
+    return [*pod.get("initContainers", ()), *pod["containers"]]
