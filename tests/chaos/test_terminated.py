@@ -50,6 +50,7 @@ def lease_of(stage: Stage, campaign: WorkflowHandle[Any, Any]) -> WorkflowHandle
     return stage.client.get_workflow_handle_for(Lease.run, f"lease/{campaign.first_execution_run_id}")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("killed", ["nobody", "worker", "janitor"])
 async def test_a_terminated_campaign_leaves_no_hold_and_no_machine(tmp_path: Path, killed: str) -> None:

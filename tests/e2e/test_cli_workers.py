@@ -91,6 +91,7 @@ async def test_a_first_install_raises_the_alarm_until_it_is_rolled_out(client: C
         assert out.endswith("no alarm\n")
 
 
+@pytest.mark.slow
 async def test_a_release_is_rolled_out_and_the_version_before_deleted(client: Client) -> None:
     async with worker(client, "v2"):
         await polling(client, "v2", NAME)
@@ -120,6 +121,7 @@ async def test_a_release_is_rolled_out_and_the_version_before_deleted(client: Cl
         ]
 
 
+@pytest.mark.slow
 async def test_a_bad_build_is_taken_back_and_the_command_says_so(client: Client) -> None:
     async with current(client, "v1", deployment=NAME, queue=NAME), worker(client, "v2", FailsEveryTask):
         await polling(client, "v2", NAME)
@@ -135,6 +137,7 @@ async def test_a_bad_build_is_taken_back_and_the_command_says_so(client: Client)
         assert await finished_by(work) == "v1"
 
 
+@pytest.mark.slow
 async def test_an_interrupt_says_where_it_stands_and_the_old_build_takes_it_back(client: Client) -> None:
     async with current(client, "v1", deployment=NAME, queue=NAME), worker(client, "v2"):
         await polling(client, "v2", NAME)
@@ -153,6 +156,7 @@ async def test_an_interrupt_says_where_it_stands_and_the_old_build_takes_it_back
         assert (await deployment_of(client, NAME)).ramping is None
 
 
+@pytest.mark.slow
 async def test_a_gate_must_succeed_before_anything_is_changed(client: Client) -> None:
     gate = ("--gate", f"{NAME}:WaitsForSignal", "--patience")
     async with current(client, "v1", deployment=NAME, queue=NAME), worker(client, "v2"):

@@ -133,6 +133,7 @@ async def _fails_on_the_new_version(client: Client) -> None:
     await until(failing, "a task fails")
 
 
+@pytest.mark.slow
 async def test_a_bad_build_is_ramped_back_by_itself_and_its_work_goes_on_with_the_old_one(
     client: Client,
 ) -> None:
@@ -154,6 +155,7 @@ async def test_a_bad_build_is_ramped_back_by_itself_and_its_work_goes_on_with_th
             assert await finished_by(client.get_workflow_handle(found.id)) == "v1"
 
 
+@pytest.mark.slow
 async def test_a_rollout_that_does_not_look_makes_the_bad_build_current(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,6 +200,7 @@ async def test_work_that_moves_to_a_bad_build_takes_it_back_too(client: Client) 
             await _rollout(client, order("v2", steps=(100,)), Naps(move)).run()
 
 
+@pytest.mark.slow
 async def test_a_version_whose_workers_vanish_is_ramped_back(client: Client) -> None:
     async with current(client, "v1"):
         leaving = worker(client, "v2")
@@ -216,6 +219,7 @@ async def test_a_version_whose_workers_vanish_is_ramped_back(client: Client) -> 
         assert (await deployment_of(client)).ramping is None
 
 
+@pytest.mark.slow
 async def test_a_rollout_that_was_interrupted_goes_on_from_where_it_stands(client: Client) -> None:
     async with current(client, "v1"), worker(client, "v2"):
         await polling(client, "v2")
@@ -237,6 +241,7 @@ async def test_a_rollout_that_was_interrupted_goes_on_from_where_it_stands(clien
         await _rollout(client, order("v2"), Naps(interrupt)).run()  # and again: nothing is left to do
 
 
+@pytest.mark.slow
 async def test_the_old_build_is_rolled_out_like_any_other(client: Client) -> None:
     async with current(client, "v1"), worker(client, "v2"):
         await polling(client, "v2")

@@ -50,6 +50,7 @@ def _version(build_id: str) -> WorkerSettings:
     return WorkerSettings(deployment_name=NAME, build_id=build_id)
 
 
+@pytest.mark.slow
 async def test_a_wave_in_progress_stays_and_the_campaign_moves_between_waves(
     engine: WorkflowEnvironment,
 ) -> None:

@@ -51,6 +51,7 @@ async def test_a_first_install_without_a_current_version_is_noticed(client: Clie
         assert await deployment_problems(client) == []
 
 
+@pytest.mark.slow
 async def test_a_version_with_running_work_whose_worker_is_killed_raises_the_alarm(client: Client) -> None:
     engine = client.service_client.config.target_host
     async with service(engine, **_process_environment("v1")) as old, worker(client, "v2"):
@@ -86,6 +87,7 @@ async def test_only_deployments_that_serve_the_named_queues_are_looked_at(client
         assert len(await deployment_problems(client, frozenset({TASK_QUEUE, "another"}))) == 1
 
 
+@pytest.mark.slow
 async def test_a_drained_version_is_deleted_once_its_workers_are_gone(client: Client) -> None:
     async with current(client, "v2"):
         async with current(client, "v1"):

@@ -63,6 +63,7 @@ async def _change_killed(bench: Bench, host: Host, image: Image, call: int, when
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_change_can_be_killed_at_any_call(bench: Bench, when: When) -> None:
     bench.make_room()
@@ -74,6 +75,7 @@ async def test_change_can_be_killed_at_any_call(bench: Bench, when: When) -> Non
     assert call > 15, "a change makes more calls than this: the killer does not see them"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_restore_can_be_killed_at_any_call(bench: Bench, when: When) -> None:
     bench.make_room()
@@ -99,6 +101,7 @@ async def test_restore_can_be_killed_at_any_call(bench: Bench, when: When) -> No
     assert call > 15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_change_killed_at_any_call_can_be_restored(bench: Bench, when: When) -> None:
     """An abort finds a host half way: its before serves again, and nothing of ours is left."""
