@@ -101,8 +101,7 @@ async def test_restoring_in_place_keeps_what_was_there(own_engine: NativeEngine,
 
     again = await connect(env=own_engine.variables("operator"))
     assert [run.split()[1].strip(",") for run in await open_runs(again)] == ["before"]
-    assert restored.kept is not None
-    assert own_engine.postgres.ask("select count(*) from executions", restored.kept.default) != "0"
+    assert own_engine.postgres.ask("select count(*) from executions", restored.kept[0]) != "0"
 
 
 async def test_a_backup_overwrites_nothing_and_a_changed_one_is_refused(

@@ -126,5 +126,6 @@ def _told(work: Callable[[], _Result]) -> _Result:
         raise CommandError(
             str(error),
             ExitCode.UNREACHABLE,
-            "source the admin's environment; if the server is lost, stop all workers: --workers-are-stopped",
+            "source the admin's environment; if the server is lost, stop every worker, everywhere, then add"
+            " --workers-are-stopped",
         ) from error

@@ -21,7 +21,7 @@ def advice(restored: Restored, runs: list[str]) -> Iterator[str]:
     made_at = f"{restored.manifest.made_at:%Y-%m-%d %H:%M:%S} UTC"
     yield f"restored: the engine stands where it stood at {made_at}, in {restored.databases.default}"
     if restored.kept:
-        yield f"kept: {' and '.join(restored.kept.all)}; drop them when the restore was the right one"
+        yield f"kept: {' and '.join(restored.kept)}; drop what was kept when the restore was the right one"
     for poller in restored.too_early:
         yield f"ALARM: {poller} polled before the workers of this installation were started: it lived"
         yield "  through the restore. Stop it, and reset what it touched to before its first event: `temporal"

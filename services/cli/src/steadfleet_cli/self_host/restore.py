@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from steadfleet_cli.self_host.installation import Databases, Installation, SelfHostError
 from steadfleet_cli.self_host.manifest import Manifest, read_manifest
 from steadfleet_cli.self_host.pollers import POLL_LASTS, Poller, pollers, still_polling
 from steadfleet_cli.self_host.postgresql import PostgreSql
-from steadfleet_durable import EngineError
+from steadfleet_durable import EngineError, EngineUnreachableError
 
 Connect = Callable[[], Awaitable[Client]]
 Say = Callable[[str], None]
@@ -31,13 +32,17 @@ class Restored:
 
     manifest: Manifest
     databases: Databases
-    kept: Databases | None
+    kept: tuple[str, ...]
     too_early: tuple[Poller, ...]
 
 
 @dataclass(frozen=True)
 class Restore:
-    """One restore: `into` names other databases than those in use; `vouched` stands in for a dead server."""
+    """
+    One restore: `into` names other databases than those in use.
+
+    `vouched` says that every worker is stopped; it is believed where the server is lost and cannot be asked.
+    """
 
     installation: Installation
     folder: Path
@@ -52,16 +57,16 @@ class Restore:
         manifest = self._readable(postgresql)
         target = Databases.named(self.into) if self.into else self.installation.databases
         self._expect_room(postgresql, target)
-        await self._stand_still(postgresql)
+        await self._stand_still(postgresql, await self._server())
         kept = self._put_aside(postgresql, target)
         try:
             self._load(postgresql, manifest, target)
             self.say(f"starting the server on {' and '.join(target.all)}")
             self.installation.start_server(target)
-        except SelfHostError as error:
-            before = f"; what was there before is in {' and '.join(kept.all)}" if kept else ""
+            too_early = tuple(await pollers(await self._connect_patiently()))
+        except (SelfHostError, EngineError, RPCError) as error:
+            before = f"; what was there before is in {' and '.join(kept)}" if kept else ""
             raise SelfHostError(f"{error}. The workers stand still{before}") from error
-        too_early = tuple(await pollers(await self._connect_patiently()))
         self.say("starting the workers")
         self.installation.start_workers()
         return Restored(manifest, target, kept, too_early)
@@ -77,19 +82,31 @@ class Restore:
                     raise
                 await asyncio.sleep(1)
 
-    async def _stand_still(self, postgresql: PostgreSql) -> None:
+    async def _server(self) -> Client | None:
+        """Connect to whom alone can say who polls; without it only a person can."""
+        try:
+            return await self.connect()
+        except EngineUnreachableError:
+            if not self.vouched:
+                raise
+            self.say("the server does not answer: taking your word that every worker is stopped")
+            return None
+
+    async def _stand_still(self, postgresql: PostgreSql, server: Client | None) -> None:
         """Stop workers, then server; or go on as before if anybody else works with them."""
         self.say("stopping the workers")
         self.installation.stop_workers()
         try:
-            await self._expect_no_poller()
+            if server:
+                await self._expect_no_poller(server)
             self.say("stopping the server")
             self.installation.stop_server()
             self._expect_unused(postgresql)
         except BaseException:
-            self.say("nothing was changed: starting again what was stopped")
-            self.installation.start_server(self.installation.databases)
-            self.installation.start_workers()
+            if server:
+                self.say("nothing was changed: starting again what was stopped")
+                self.installation.start_server(self.installation.databases)
+                self.installation.start_workers()
             raise
 
     def _readable(self, postgresql: PostgreSql) -> Manifest:
@@ -106,11 +123,9 @@ class Restore:
                     f"database {database} is there already: nothing is overwritten; name another"
                 )
 
-    async def _expect_no_poller(self) -> None:
-        if self.vouched:
-            return
+    async def _expect_no_poller(self, server: Client) -> None:
         self.say(f"looking for workers elsewhere: up to {self.poll_lasts.total_seconds():g} s")
-        alive = await still_polling(await self.connect(), datetime.now(UTC), self.poll_lasts)
+        alive = await still_polling(server, datetime.now(UTC), self.poll_lasts)
         if alive:
             who = "; ".join(sorted({str(one) for one in alive}))
             raise SelfHostError(
@@ -126,15 +141,13 @@ class Restore:
                     " server? End what is connected, then try again"
                 )
 
-    def _put_aside(self, postgresql: PostgreSql, target: Databases) -> Databases | None:
-        """Keep the databases in use under another name: whether the backup was the right one shows later."""
-        if self.into or not postgresql.exists(target.default):
-            return None
-        mark = f"{datetime.now(UTC):%Y%m%d_%H%M%S}"
-        kept = Databases(*(f"{database}_until_{mark}" for database in target.all))
-        for database, name in zip(target.all, kept.all, strict=True):
-            postgresql.rename(database, name)
-        return kept
+    def _put_aside(self, postgresql: PostgreSql, target: Databases) -> tuple[str, ...]:
+        """Keep what is in use under another name: whether the backup was the right one shows later."""
+        mark = f"_until_{datetime.now(UTC):%Y%m%d_%H%M%S}"
+        there = [] if self.into else [one for one in target.all if postgresql.exists(one)]
+        for database in there:
+            postgresql.rename(database, database + mark)
+        return tuple(database + mark for database in there)
 
     def _load(self, postgresql: PostgreSql, manifest: Manifest, target: Databases) -> None:
         for dump, database in zip(manifest.dumps, target.all, strict=True):
