@@ -12,6 +12,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+LOST = "lost"
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -48,10 +50,12 @@ class Collector:
         return [span for span in self.spans if span.name == name]
 
     def ancestry(self, span: Seen) -> list[str]:
-        """Name the span and those above it, up to the root."""
+        """Name the span and those above it, up to the root, or to LOST: its process died before it ended."""
         by_id = {one.id: one for one in self.spans}
         names = [span.name]
         while span.parent:
+            if span.parent not in by_id:
+                return [*names, LOST]
             span = by_id[span.parent]
             names.append(span.name)
         return names

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from integration.observability.collector import Collector
+from integration.observability.collector import LOST, Collector
 from integration.observability.conftest import HOSTS, Watched
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -30,8 +30,8 @@ def collector(watched: Watched) -> Collector:
 def test_a_launch_lies_under_the_command_that_asked_for_it(collector: Collector) -> None:
     launches = collector.wait_for("EC2.RunInstances", HOSTS)
 
-    assert collector.ancestry(launches[0]) == DOWN
-    assert launches[0].service == "steadfleet-patch-campaign"
+    assert DOWN in [collector.ancestry(launch) for launch in launches]
+    assert {launch.service for launch in launches} == {"steadfleet-patch-campaign"}
     assert collector.named("campaign start")[0].service == "campaign"
 
 
@@ -39,8 +39,13 @@ def test_a_worker_that_dies_does_not_break_the_trace(collector: Collector) -> No
     (campaign,) = collector.named("RunWorkflow:PatchCampaign")
     launches = [span for span in collector.named("EC2.RunInstances") if span.trace == campaign.trace]
 
+    ancestries = [collector.ancestry(launch) for launch in launches]
+    # What was under way when the worker died has not ended, and nobody else can tell of it.
+    died = [one for one in ancestries if one == [DOWN[0], LOST]]
+
     assert len(launches) >= HOSTS
-    assert all(collector.ancestry(launch) == DOWN for launch in launches)
+    assert len(died) < HOSTS
+    assert all(one == DOWN for one in ancestries if one not in died)
 
 
 def test_only_the_task_that_a_worker_died_in_sends_its_spans_again(collector: Collector) -> None:

@@ -100,7 +100,7 @@ def _config(client: Any) -> Any:
 def test_adapter_offers_all_that_its_port_promises() -> None:
     fleet = AwsFleet.from_environment(ENVIRONMENT)
 
-    assert len(register(fleet)) == 10
+    assert len(register(fleet)) == 11
     assert fleet._plans.bucket == "ours"
     assert (
         AwsFleet.from_environment({**ENVIRONMENT, "STEADFLEET_BUCKET": ""})._plans.bucket
