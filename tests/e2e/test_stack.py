@@ -84,7 +84,8 @@ def test_the_whole_stack_comes_up_is_found_well_and_goes_down(stack: Stack) -> N
     assert code == ExitCode.OK, findings
     assert {finding["standing"] for finding in findings.values()} <= {"ok", "optional"}
     workers = ("worker", "builder", "signer", "driller", "witness", "janitor")
-    asked = ("namespace", "clock", "object store", "cloud rights", "janitor's rights")
+    rights = ("cloud rights", "build rights", "drill rights", "janitor's rights")
+    asked = ("namespace", "clock", "object store", *rights)
     assert {findings[name]["standing"] for name in (*workers, *asked)} == {"ok"}
     assert told["environment"]["TEMPORAL_ADDRESS"] in findings["engine"]["found"]
 
@@ -309,7 +310,8 @@ def test_doctor_sees_that_the_workers_bucket_is_gone_and_can_have_one_written(st
 
     assert code == ExitCode.UNREACHABLE
     assert findings["object store"]["found"] == "s3://steadfleet-plans answers NoSuchBucket"
-    assert findings["janitor's rights"]["standing"] == "unknown"
+    for name in ("build rights", "drill rights", "janitor's rights"):
+        assert findings[name]["standing"] == "unknown"
 
 
 def test_doctor_sees_a_versioned_worker_that_is_given_no_work(stack: Stack) -> None:

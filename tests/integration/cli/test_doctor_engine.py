@@ -1,11 +1,11 @@
 """What the engine and the workers say, each made wrong in turn, against a real engine."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 from integration.durable.tls_front import Authority, tls_front
@@ -24,7 +24,7 @@ from steadfleet_cli.doctor import asked
 from steadfleet_cli.doctor.findings import Finding, Standing
 from steadfleet_cli.doctor.namespace import namespace, search_attributes
 from steadfleet_cli.doctor.workers import versions, workers
-from steadfleet_cli.engine import CAMPAIGNS, JANITOR, polled
+from steadfleet_cli.engine import CAMPAIGNS, DRILLS, IMAGES, JANITOR, Service, polled
 from steadfleet_durable import WorkerSettings, build_worker, connect
 from steadfleet_ports.access import Access, Accesses, AccessQuestion
 from steadfleet_ports.lease import Sweep
@@ -67,8 +67,23 @@ async def working(client: Client, told: Told, *may_not: str) -> AsyncIterator[No
         yield
 
 
-async def look(client: Client) -> dict[str, Finding]:
-    return {found.name: found for found in await looks.access(client, write=False)}
+@asynccontextmanager
+async def beside(client: Client, service: Service, *told: Told) -> AsyncIterator[None]:
+    """Run a worker of another queue, which says so; one that is told nothing is of an earlier release."""
+
+    @activity.defn(name="verify_image")
+    async def earlier() -> None: ...
+
+    activities: list[Callable[..., Any]] = [one.inspect_access for one in told] or [earlier]
+    async with build_worker(client, task_queue=service.task_queue, activities=activities):
+        async with asyncio.timeout(60):
+            while not await polled(client, service):
+                pass
+        yield
+
+
+async def look(client: Client, **asked: Any) -> dict[str, Finding]:
+    return {found.name: found for found in await looks.access(client, AccessQuestion(**asked))}
 
 
 @pytest.fixture
@@ -77,10 +92,12 @@ def client(dev_server: WorkflowEnvironment) -> Client:
 
 
 async def test_workers_that_may_do_all_are_found_well(client: Client) -> None:
-    async with working(client, Told()):
+    well = Told(regions=("eu-west-1",))
+    async with working(client, Told()), beside(client, IMAGES, well), beside(client, DRILLS, well):
         found = await look(client)
 
     assert {name: one.standing.value for name, one in found.items()} == dict.fromkeys(looks.NAMES, "ok")
+    assert found["build rights"].found.endswith("allowed in eu-west-1")
 
 
 async def test_what_a_worker_and_a_janitor_may_not_do_is_named(client: Client) -> None:
@@ -88,10 +105,68 @@ async def test_what_a_worker_and_a_janitor_may_not_do_is_named(client: Client) -
     async with working(client, told, "ec2:DeleteVpc is refused"):
         found = await look(client)
 
-    assert [one.standing.value for one in found.values()] == ["ok", "missing", "missing", "missing"]
+    assert {name: one.standing.value for name, one in found.items()} == {
+        "clock": "ok",
+        "object store": "missing",
+        "cloud rights": "missing",
+        "build rights": "unknown",
+        "drill rights": "unknown",
+        "janitor's rights": "missing",
+    }
     assert "STEADFLEET_BUCKET" in found["object store"].advice
     assert found["cloud rights"].found == "ec2:RunInstances is refused"
     assert found["janitor's rights"].found == "ec2:DeleteVpc is refused"
+
+
+async def test_what_a_builder_and_a_driller_may_not_do_is_named_each_for_itself(client: Client) -> None:
+    builder = Told(refused=("ec2:CopyImage is refused",))
+    driller = Told(store_problem="s3://plans answers AccessDenied")
+    async with working(client, Told()), beside(client, IMAGES, builder), beside(client, DRILLS, driller):
+        found = await look(client)
+
+    assert found["cloud rights"].standing is Standing.OK
+    assert (found["build rights"].standing, found["build rights"].found) == (
+        Standing.MISSING,
+        "ec2:CopyImage is refused",
+    )
+    assert (found["drill rights"].standing, found["drill rights"].found) == (
+        Standing.MISSING,
+        "s3://plans answers AccessDenied",
+    )
+
+
+async def test_each_worker_is_told_the_regions_that_were_named(client: Client) -> None:
+    class Telling(Told):
+        @activity.defn
+        async def inspect_access(self, question: AccessQuestion) -> Access:
+            regions = (*question.publish_regions, *question.recovery_regions)
+            return Access(region="eu-west-1", bucket="plans", regions=regions)
+
+    async with working(client, Told()), beside(client, IMAGES, Telling()), beside(client, DRILLS, Telling()):
+        found = await look(client, publish_regions=("us-east-1",), recovery_regions=("eu-central-1",))
+
+    assert found["build rights"].found.endswith("allowed in us-east-1, eu-central-1")
+    assert found["drill rights"].found.endswith("allowed in us-east-1, eu-central-1")
+
+
+async def test_an_answer_that_says_neither_yes_nor_no_is_a_warning(client: Client) -> None:
+    unclear = Told(unclear=("AWS answers ec2:CopyImage in eu-west-1 with InvalidRequest",))
+    async with working(client, Told()), beside(client, IMAGES, unclear):
+        found = (await look(client))["build rights"]
+
+    assert (found.standing, found.found) == (
+        Standing.WARNING,
+        "AWS answers ec2:CopyImage in eu-west-1 with InvalidRequest",
+    )
+
+
+async def test_a_worker_of_an_earlier_release_cannot_look_and_is_not_blamed(client: Client) -> None:
+    async with working(client, Told()), beside(client, IMAGES), beside(client, DRILLS, Told()):
+        found = await look(client)
+
+    assert found["build rights"].standing is Standing.UNKNOWN
+    assert "the image-build worker is of an earlier release" in found["build rights"].found
+    assert found["drill rights"].standing is Standing.OK
 
 
 @pytest.mark.parametrize(("ahead", "word"), [(30, "behind"), (-30, "ahead")])
@@ -138,7 +213,7 @@ async def test_a_worker_that_encrypts_with_a_key_that_is_not_here_is_told_so(
     async with working(await connect(env=env), Told()):
         found = await look(client)
 
-    assert [one.standing.value for one in found.values()] == ["ok", "unknown", "unknown", "unknown"]
+    assert [one.standing.value for one in found.values()] == ["ok", *["unknown"] * 5]
     assert "key '2026-11'" in found["object store"].found
 
 
@@ -155,11 +230,19 @@ async def test_a_look_that_fails_is_no_proof_of_anything(client: Client) -> None
         async def inspect_access(self, question: AccessQuestion) -> Access:
             raise RuntimeError("no credentials were found")
 
-    async with working(client, Failing()):
+    async with working(client, Failing()), beside(client, IMAGES, Told()), beside(client, DRILLS, Failing()):
         found = await look(client)
 
-    assert [one.standing.value for one in found.values()] == ["ok", "missing", "unknown", "unknown"]
+    assert {name: one.standing.value for name, one in found.items()} == {
+        "clock": "ok",
+        "object store": "missing",
+        "cloud rights": "unknown",
+        "build rights": "ok",
+        "drill rights": "missing",
+        "janitor's rights": "unknown",
+    }
     assert "no credentials were found" in found["object store"].found
+    assert "no credentials were found" in found["drill rights"].found
 
 
 async def test_attributes_that_are_not_registered_are_named_with_the_command(client: Client) -> None:
@@ -247,7 +330,7 @@ async def test_a_deployment_without_a_current_version_and_one_that_has_it(client
         found = await until(client, "v1")
         assert found.standing is Standing.MISSING
         assert "has no current version" in found.found
-        assert "--deployment-name patch-campaign --build-id v1" in found.advice
+        assert "workers rollout --build-id v1 --deployment patch-campaign" in found.advice
 
         await make_current(client, "v1")
         assert (await until(client, "current: ")).standing is Standing.OK

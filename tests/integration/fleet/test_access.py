@@ -8,7 +8,8 @@ from integration.fleet.bench import Bench
 from integration.janitor.residue import refuse
 from temporalio.testing import ActivityEnvironment
 
-from steadfleet_activities.fleet.access import PROBE, AwsAccess
+from steadfleet_activities.access import PROBE
+from steadfleet_activities.fleet.access import campaign_access
 from steadfleet_ports.access import Access, AccessQuestion
 
 TRIED = [
@@ -24,7 +25,8 @@ TRIED = [
 
 async def inspect(bench: Bench, bucket: str = "steadfleet-plans", *, write: bool = False) -> Access:
     question = AccessQuestion(write=write)
-    found: Access = await ActivityEnvironment().run(AwsAccess(bench.aws, bucket).inspect_access, question)
+    access = campaign_access(bench.aws, bucket)
+    found: Access = await ActivityEnvironment().run(access.inspect_access, question)
     return found
 
 
@@ -33,8 +35,8 @@ async def test_a_worker_that_may_do_all_is_refused_nothing_and_has_done_nothing(
 
     found = await inspect(bench)
 
-    assert (found.store_problem, found.refused) == ("", ())
-    assert found.region == bench.aws.region
+    assert (found.store_problem, found.refused, found.unclear) == ("", (), ())
+    assert (found.region, found.regions) == (bench.aws.region, (bench.aws.region,))
     assert bench.cloud.inventory() == before
     assert "Contents" not in bench.aws.s3.list_objects_v2(Bucket=found.bucket, Prefix=PROBE)
 
@@ -51,6 +53,19 @@ async def test_each_call_that_is_not_allowed_is_named_with_whose_role_to_change(
         "worker's role (docs/aws.md)"
         for action in TRIED
     )
+
+
+async def test_an_answer_that_makes_no_sense_is_told_and_hides_no_refusal(bench: Bench) -> None:
+    for action in ("DescribeInstances", "CreateTags"):
+        refuse(bench.aws.ec2, action, "ExpiredToken", count=1)
+    refuse(bench.aws.ec2, "TerminateInstances", "UnauthorizedOperation", count=1)
+
+    found = await inspect(bench)
+
+    assert found.unclear == (
+        f"AWS answers ec2:DescribeInstances, ec2:CreateTags in {found.region} with ExpiredToken",
+    )
+    assert [one.split()[0] for one in found.refused] == ["ec2:TerminateInstances"]
 
 
 async def test_a_bucket_that_is_not_there_is_named(bench: Bench) -> None:

@@ -15,7 +15,9 @@ from temporalio.service import RPCError
 
 from steadfleet_activities.configuring import aws_configured
 from steadfleet_activities.drill.aws.clients import Regions
+from steadfleet_activities.drill.aws.networks import VPC
 from steadfleet_activities.drill.aws.parameters import parameters_of
+from steadfleet_activities.drill.aws.rights import drill_access
 from steadfleet_activities.drill.docker.joining import container_drivers
 from steadfleet_activities.drill.drills import PlatformDrills
 from steadfleet_activities.drill.postgres.folders import drill_folder, remove_abandoned
@@ -106,4 +108,5 @@ def adapters(settings: Settings, env: Mapping[str, str] | None = None) -> tuple[
             networks=networks,
         )
     leases = TemporalLeases(region=images.home, term=settings.lease_term)
-    return drills, TemporalReservations(), leases
+    access = drill_access(regions, settings.bucket, given.get(VPC, ""))
+    return drills, TemporalReservations(), leases, access

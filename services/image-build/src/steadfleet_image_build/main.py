@@ -10,6 +10,7 @@ from steadfleet_activities.image.channels import TemporalChannels
 from steadfleet_activities.image.clients import AwsRegions
 from steadfleet_activities.image.examining.examiner import MachineExaminer
 from steadfleet_activities.image.images import PlatformImages
+from steadfleet_activities.image.rights import build_access
 from steadfleet_activities.image.scratch import remove_abandoned
 from steadfleet_activities.janitor.leases import TemporalLeases
 from steadfleet_activities.tracing import trace_aws_calls
@@ -54,4 +55,5 @@ def adapters(settings: Settings, env: Mapping[str, str] | None = None) -> tuple[
             examiner=MachineExaminer.from_environment(given, slots=slots),
             verifier=ImageVerifier.from_environment(regions, given),
         )
-    return images, TemporalChannels(NAME), TemporalLeases(region=regions.home, term=settings.lease_term)
+    leases = TemporalLeases(region=regions.home, term=settings.lease_term)
+    return images, TemporalChannels(NAME), leases, build_access(regions, settings.bucket)

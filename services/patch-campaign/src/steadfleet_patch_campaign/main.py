@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import NoReturn
 
 from steadfleet_activities.configuring import aws_configured
-from steadfleet_activities.fleet.access import AwsAccess
+from steadfleet_activities.fleet.access import campaign_access
 from steadfleet_activities.fleet.aws import AwsFleet
 from steadfleet_activities.fleet.clients import Aws
 from steadfleet_activities.fleet.reservation import TemporalReservations
@@ -70,4 +70,4 @@ def adapters(
         verifier = ImageVerifier.from_environment(AwsRegions.from_environment(given, slots=slots), given)
     fleet = AwsFleet(aws, settings.bucket, verifier=verifier)
     leases = TemporalLeases(region=aws.region, term=settings.lease_term)
-    return fleet, TemporalReservations(), leases, AwsAccess(aws, settings.bucket)
+    return fleet, TemporalReservations(), leases, campaign_access(aws, settings.bucket)

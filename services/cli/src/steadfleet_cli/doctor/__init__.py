@@ -5,6 +5,7 @@ import os
 from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,28 +19,57 @@ from steadfleet_cli.parts import Addresses
 from steadfleet_cli.processes import Processes
 from steadfleet_cli.stack import NAMES, run_dir_option
 
+if TYPE_CHECKING:
+    from steadfleet_ports.access import AccessQuestion
+
 ASKED_OF_THE_ENGINE = ("namespace", "search attributes", "worker versions")
 
 
 @click.command()
 @run_dir_option
-@click.option("--write", is_flag=True, help="Have a worker store a small object, too, and read it back.")
+@click.option("--write", is_flag=True, help="Have workers store a small object, too, and read it back.")
+@click.option(
+    "--publish-region",
+    "publish_regions",
+    metavar="REGION",
+    multiple=True,
+    help="Try there, too, what a build calls where it publishes. Repeatable.",
+)
+@click.option(
+    "--recovery-region",
+    "recovery_regions",
+    metavar="REGION",
+    multiple=True,
+    help="Try there what a drill makes, instead of in its worker's own region. Repeatable.",
+)
 @output_option
 @click.pass_context
-def doctor(context: click.Context, run_dir: Path, *, write: bool, output: str) -> None:
+def doctor(
+    context: click.Context,
+    run_dir: Path,
+    *,
+    write: bool,
+    publish_regions: tuple[str, ...],
+    recovery_regions: tuple[str, ...],
+    output: str,
+) -> None:
     """Say what runs, what is missing, and how to get it.
 
     Rights, object store and clocks are looked at by the workers, with their own credentials: this
-    machine needs none. Nothing is changed there: calls are tried as dry runs.
+    machine needs none. Nothing is changed there: calls are tried as dry runs, and of what has none
+    the looks alone.
 
     Exits with 0 only when nothing that is needed is missing, else with 5. A warning is no failure;
     what is unknown could not be looked at, for something else is missing first.
     """
+    from steadfleet_ports.access import AccessQuestion  # noqa: PLC0415  # it loads Temporal
+
     env, source = _environment(run_dir)
+    question = AccessQuestion(write=write, publish_regions=publish_regions, recovery_regions=recovery_regions)
     findings = [
         *machine(run_dir),
         *certificates(env),
-        *asyncio.run(_ask_engine(env, source, write=write)),
+        *asyncio.run(_ask_engine(env, source, question)),
         *cloud(env, source),
         *programs(run_dir, env),
     ]
@@ -59,7 +89,7 @@ def _environment(run_dir: Path) -> tuple[dict[str, str], str]:
     return {**shell, **stack}, f" (as {run_dir}/env says)" if stack else ""
 
 
-async def _ask_engine(env: Mapping[str, str], source: str, *, write: bool) -> list[Finding]:
+async def _ask_engine(env: Mapping[str, str], source: str, question: "AccessQuestion") -> list[Finding]:
     """Ask the engine that the shell names: an embedded one, Temporal Cloud or one of your own."""
     from steadfleet_cli.doctor import access, namespace, payloads, workers  # noqa: PLC0415  # they load Temporal
     from steadfleet_durable import EngineError, connect  # noqa: PLC0415
@@ -81,7 +111,7 @@ async def _ask_engine(env: Mapping[str, str], source: str, *, write: bool) -> li
         *await asked(["search attributes"], namespace.search_attributes(client)),
         *await asked(["worker versions"], workers.versions(client)),
         *await asked(workers.SERVICES, workers.workers(client, env)),
-        *await access.access(client, write=write),
+        *await access.access(client, question),
         *encrypted,
     ]
 

@@ -7,25 +7,27 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
 from steadfleet_cli.doctor.findings import Finding, Standing, needed, unknown
-from steadfleet_cli.engine import CAMPAIGNS, JANITOR, polled, result_of
+from steadfleet_cli.doctor.rights import NAMES as RIGHTS
+from steadfleet_cli.doctor.rights import rights
+from steadfleet_cli.engine import CAMPAIGNS, DRILLS, IMAGES, JANITOR, polled, result_of
 from steadfleet_cli.exits import CommandError
 from steadfleet_durable import EngineError
 from steadfleet_ports.access import Access, AccessQuestion
 from steadfleet_workflows.access import AccessInspection, AccessReport
 
-NAMES = ("clock", "object store", "cloud rights", "janitor's rights")
+NAMES = ("clock", "object store", *RIGHTS)
 ALLOWED_SKEW = timedelta(seconds=2)
 _LONGEST = timedelta(seconds=75)
-"""Both looks, at their longest."""
+"""The campaign worker's look and then the janitor's, at their longest; the others' are beside them."""
 _TICK = timedelta(seconds=1)
 """What a cloud says of its time, it says in whole seconds."""
 
 
-async def access(client: Client, *, write: bool) -> list[Finding]:
+async def access(client: Client, question: AccessQuestion) -> list[Finding]:
     """Start a look; without a worker nobody would carry it out, and nothing is started."""
     if not await polled(client, CAMPAIGNS):
         return unknown(NAMES, "not known while no campaign worker polls")
-    question = AccessQuestion(write=write, janitor=await polled(client, JANITOR))
+    question = await _of_those_who_poll(client, question)
     try:
         before = datetime.now(UTC)
         handle = await client.start_workflow(
@@ -40,6 +42,11 @@ async def access(client: Client, *, write: bool) -> list[Finding]:
     except RPCError as error:
         said = f"no look could be started: {error.status.name}: {error.message}"
         return unknown(NAMES, said, "a credential that may start workflows (`write`) is needed")
+
+
+async def _of_those_who_poll(client: Client, question: AccessQuestion) -> AccessQuestion:
+    asked = {"janitor": JANITOR, "builds": IMAGES, "drills": DRILLS}
+    return question.model_copy(update={name: await polled(client, worker) for name, worker in asked.items()})
 
 
 async def _answered(
@@ -63,12 +70,7 @@ async def _answered(
         return [_clock({"the engine's clock from this machine's": here}), *unknown(NAMES[1:], str(error))]
     ended = (await handle.describe()).close_time or begun
     skews = {"the engine's clock from this machine's": here, **_skews_of(report.access, begun, ended)}
-    return [
-        _clock(skews),
-        _object_store(report),
-        _cloud_rights(report),
-        _janitors_rights(report, asked=question.janitor),
-    ]
+    return [_clock(skews), _object_store(report), *rights(report, question)]
 
 
 def skew(earliest: datetime, seen: datetime, latest: datetime) -> timedelta:
@@ -112,27 +114,4 @@ def _object_store(report: AccessReport) -> Finding:
         found,
         not problem,
         "create the bucket, name it in STEADFLEET_BUCKET, or allow it to the worker's role (docs/aws.md)",
-    )
-
-
-def _cloud_rights(report: AccessReport) -> Finding:
-    if report.access is None:
-        return Finding("cloud rights", Standing.UNKNOWN, "the look failed, as above")
-    return _rights("cloud rights", report.access.refused, "the campaign worker's dry runs are allowed")
-
-
-def _janitors_rights(report: AccessReport, *, asked: bool) -> Finding:
-    name = "janitor's rights"
-    if not asked or report.access is None:
-        return Finding(
-            name, Standing.UNKNOWN, "not known while no janitor polls, or the worker's look failed"
-        )
-    if report.janitor_problem:
-        return Finding(name, Standing.MISSING, report.janitor_problem, "read the log of the janitor")
-    return _rights(name, report.janitor_refused, "its deletes are allowed, as dry runs")
-
-
-def _rights(name: str, refused: tuple[str, ...], good: str) -> Finding:
-    return needed(
-        name, "; ".join(refused) or good, not refused, "attach the policy of docs/aws.md to its role"
     )
