@@ -3,7 +3,8 @@ Make what a self-hosted engine must keep secret: authorities, certificates, toke
 
 The folder is made whole or not at all, readable by its owner alone, and never overwritten. What ends by
 itself is renewed in place, `--renew certificates` and `--renew tokens`: the server and the workers take the
-new ones without a restart; PostgreSQL and the proxy are told to, as README.md says.
+new ones without a restart; PostgreSQL and the proxy are told to, as README.md says. `--renew authority`, then
+`certificates`, then `trust` put another authority in the place of the clients'.
 """
 
 # ruff: noqa: INP001, T201 - a command, and no package
@@ -27,6 +28,7 @@ from pathlib import Path
 
 import jwt
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -70,9 +72,10 @@ class Leaf:
 
 
 LOOPBACK = ("localhost", "127.0.0.1")
+FRONTEND = Leaf("server/frontend", "cluster", ("temporal", *LOOPBACK), (SERVER, CLIENT))
 LEAVES = (
+    FRONTEND,
     Leaf("server/internode", "cluster", ("internode",), (SERVER, CLIENT)),
-    Leaf("server/frontend", "cluster", ("temporal", *LOOPBACK), (SERVER, CLIENT)),
     Leaf("postgresql/tls", "cluster", ("postgresql", *LOOPBACK), (SERVER,)),
     Leaf("proxy/tls", "cluster", LOOPBACK, (SERVER,)),
     Leaf("codec-server/tls", "cluster", ("codec-server", *LOOPBACK), (SERVER,)),
@@ -84,7 +87,7 @@ LEAVES = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").strip().partition("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, default=HERE / "secrets")
-    parser.add_argument("--renew", choices=("certificates", "tokens"))
+    parser.add_argument("--renew", choices=RENEWALS)
     parser.add_argument(
         "--engine-port", type=int, default=7233, help="where clients of this machine reach it"
     )
@@ -123,10 +126,7 @@ def prepare(folder: Path, engine_port: int, proxy_port: int) -> None:
 def renew(folder: Path, what: str) -> None:
     if not (folder / COMPLETE).exists():
         raise PrepareError(f"{folder} was not made by this command: run it without --renew first")
-    if what == "certificates":
-        make_leaves(folder)
-    else:
-        make_tokens(folder)
+    RENEWALS[what](folder)
     give_to_containers(folder)
     print(f"prepare: renewed the {what} of {folder}")
 
@@ -158,7 +158,8 @@ def make_all(folder: Path, final: Path, engine_port: int, proxy_port: int) -> No
     write(folder / COMPLETE, "1\n")
 
 
-def make_authority(folder: Path, name: str) -> None:
+def make_authority(folder: Path, name: str, trusted: bytes = b"") -> None:
+    """Make one that signs from now on; its certificate comes first, before those that are still trusted."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Steadfleet self-host: {name}")])
     certificate = (
@@ -168,7 +169,27 @@ def make_authority(folder: Path, name: str) -> None:
         .sign(key, hashes.SHA256())
     )
     write(folder / f"{name}.key", _pem(key))
-    write(folder / f"{name}.crt", certificate.public_bytes(serialization.Encoding.PEM))
+    write(folder / f"{name}.crt", certificate.public_bytes(serialization.Encoding.PEM) + trusted)
+
+
+def add_client_authority(folder: Path) -> None:
+    """Sign clients with a new authority; the server trusts those before it too, until `trust_newest`."""
+    authority = folder / "authority"
+    make_authority(authority, "clients", (authority / "clients.crt").read_bytes())
+    write(folder / "server" / "clients.crt", (authority / "clients.crt").read_bytes())
+
+
+def trust_newest(folder: Path) -> None:
+    """Let in clients of the newest authority alone, once all certificates here are of it."""
+    newest = x509.load_pem_x509_certificate((folder / "authority" / "clients.crt").read_bytes())
+    for leaf in LEAVES:
+        certificate = (folder / leaf.place).with_suffix(".crt")
+        if leaf.authority == "clients" and not _signed(certificate, newest):
+            raise PrepareError(f"{certificate} is of an older authority: `--renew certificates` first")
+    for place in ("authority", "server"):
+        write(folder / place / "clients.crt", newest.public_bytes(serialization.Encoding.PEM))
+    # The server compares the first certificate of each file alone: this one tells it to read all anew.
+    make_leaf(folder, FRONTEND)
 
 
 def make_leaves(folder: Path) -> None:
@@ -187,6 +208,8 @@ def make_leaf(folder: Path, leaf: Leaf) -> None:
         (folder / "authority" / f"{leaf.authority}.key").read_bytes(), None
     )
     assert isinstance(signer_key, ec.EllipticCurvePrivateKey)  # noqa: S101 - our own file
+    if signer_key.public_key() != signer.public_key():
+        raise PrepareError(f"authority/{leaf.authority}.key is of another authority than its .crt")
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, leaf.names[0])])
     certificate = (
@@ -329,6 +352,14 @@ def _begin(
     )
 
 
+def _signed(certificate: Path, authority: x509.Certificate) -> bool:
+    try:
+        x509.load_pem_x509_certificate(certificate.read_bytes()).verify_directly_issued_by(authority)
+    except InvalidSignature:
+        return False
+    return True
+
+
 def _alternative(name: str) -> x509.GeneralName:
     return x509.IPAddress(ip_address(name)) if name[0].isdigit() else x509.DNSName(name)
 
@@ -343,6 +374,13 @@ def _kid(key: ec.EllipticCurvePrivateKey) -> str:
     numbers = key.public_key().public_numbers()
     return hashlib.sha256(f"{numbers.x}.{numbers.y}".encode()).hexdigest()[:16]
 
+
+RENEWALS = {
+    "certificates": make_leaves,
+    "tokens": make_tokens,
+    "authority": add_client_authority,
+    "trust": trust_newest,
+}
 
 if __name__ == "__main__":
     main()

@@ -143,6 +143,60 @@ def test_a_renewal_changes_what_ends_and_nothing_else(tmp_path: Path, what: str,
     assert before.keys() == after.keys()
 
 
+def test_another_authority_signs_clients_from_the_next_renewal_and_is_trusted_beside_the_old_one(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "secrets"
+    prepare(folder)
+    old, worker = certificate(folder / "authority" / "clients.crt"), folder / "worker" / "tls.crt"
+    before = everything(folder)
+    assert prepare(folder, "--renew", "authority").returncode == 0
+    after = everything(folder)
+    new, *others = x509.load_pem_x509_certificates((folder / "server" / "clients.crt").read_bytes())
+    assert others == [old]
+    assert {name for name in before if before[name] != after[name]} == {
+        "authority/clients.crt",
+        "authority/clients.key",
+        "server/clients.crt",
+    }
+
+    assert prepare(folder, "--renew", "certificates").returncode == 0
+    certificate(worker).verify_directly_issued_by(new)
+    assert x509.load_pem_x509_certificates((folder / "server" / "clients.crt").read_bytes()) == [new, old]
+
+
+def test_an_authority_is_trusted_until_no_certificate_here_is_of_it_and_then_the_server_is_told(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "secrets"
+    prepare(folder)
+    prepare(folder, "--renew", "authority")
+    before = everything(folder)
+    refused = prepare(folder, "--renew", "trust")
+    assert refused.returncode == 1
+    assert "worker/tls.crt is of an older authority: `--renew certificates` first" in refused.stderr
+    assert everything(folder) == before
+
+    prepare(folder, "--renew", "certificates")
+    shown = certificate(folder / "server" / "frontend.crt")
+    assert prepare(folder, "--renew", "trust").returncode == 0
+    [newest] = x509.load_pem_x509_certificates((folder / "server" / "clients.crt").read_bytes())
+    assert x509.load_pem_x509_certificates((folder / "authority" / "clients.crt").read_bytes()) == [newest]
+    certificate(folder / "worker" / "tls.crt").verify_directly_issued_by(newest)
+    assert certificate(folder / "server" / "frontend.crt") != shown
+
+
+def test_a_key_that_was_brought_back_for_a_newer_authority_signs_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    prepare(folder)
+    old_key = (folder / "authority" / "clients.key").read_bytes()
+    prepare(folder, "--renew", "authority")
+    (folder / "authority" / "clients.key").write_bytes(old_key)
+    refused = prepare(folder, "--renew", "certificates")
+    assert refused.returncode == 1
+    assert "authority/clients.key is of another authority than its .crt" in refused.stderr
+
+
 def test_nothing_is_renewed_that_was_never_made(tmp_path: Path) -> None:
     refused = prepare(tmp_path / "secrets", "--renew", "certificates")
     assert refused.returncode == 1
