@@ -160,12 +160,12 @@ async def test_without_a_janitor_nothing_is_started(
 async def test_a_janitor_that_has_just_gone_is_asked_again_later(
     dev_server: WorkflowEnvironment, janitor: FakeJanitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_PATIENCE", timedelta(seconds=1))
     async with build_worker(
         dev_server.client, task_queue=JANITOR_QUEUE, workflows=[Lease], activities=register(janitor)
     ):
         await open_lease(dev_server.client)
 
+    monkeypatch.setattr(module, "_PATIENCE", timedelta(seconds=1))
     other = ORDER.model_copy(update={"sweep": Sweep(run="other")})
     with pytest.raises(ApplicationError, match="has polled queue janitor of late, but does not") as told:
         await open_lease(dev_server.client, other)
