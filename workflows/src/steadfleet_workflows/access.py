@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import TimeoutError as TimedOutError
 
 from steadfleet_core.drill.order import QUEUE as DRILL_QUEUE
 from steadfleet_core.model import Model
@@ -71,7 +72,7 @@ class AccessInspection:
                 Janitor.rehearse_sweep, sweep, **on_queue(_ELSEWHERE, JANITOR_QUEUE)
             )
         except ActivityError as error:
-            return AccessReport(access=access, janitor_problem=root_cause(error))
+            return AccessReport(access=access, janitor_problem=_problem(error, JANITOR_QUEUE))
         return AccessReport(access=access, janitor_refused=tuple(refused))
 
     async def _look(self, question: AccessQuestion, queue: str, *, asked: bool) -> Look | None:
@@ -84,5 +85,11 @@ class AccessInspection:
         except ActivityError as error:
             cause = error.cause
             earlier = isinstance(cause, ApplicationError) and cause.type == _NOT_REGISTERED
-            return Look(problem=root_cause(error), earlier=earlier)
+            return Look(problem=_problem(error, queue), earlier=earlier)
         return Look(access=access)
+
+
+def _problem(error: ActivityError, queue: str) -> str:
+    if isinstance(error.cause, TimedOutError):
+        return f"no worker of task queue {queue} answered in time"
+    return root_cause(error)

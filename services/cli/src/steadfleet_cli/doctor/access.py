@@ -17,7 +17,7 @@ from steadfleet_workflows.access import AccessInspection, AccessReport
 
 NAMES = ("clock", "object store", *RIGHTS)
 ALLOWED_SKEW = timedelta(seconds=2)
-_LONGEST = timedelta(seconds=75)
+LONGEST = timedelta(seconds=75)
 """The campaign worker's look and then the janitor's, at their longest; the others' are beside them."""
 _TICK = timedelta(seconds=1)
 """What a cloud says of its time, it says in whole seconds."""
@@ -35,7 +35,7 @@ async def access(client: Client, question: AccessQuestion) -> list[Finding]:
             question,
             id=f"inspection/access/{secrets.token_hex(4)}",
             task_queue=CAMPAIGNS.task_queue,
-            execution_timeout=_LONGEST,
+            execution_timeout=LONGEST,
         )
         after = datetime.now(UTC)
         return await _answered(client, handle, question, (before, after))
