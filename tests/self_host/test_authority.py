@@ -59,6 +59,7 @@ class Thief:
             connection.sendall(HTTP2_PREFACE)
             assert connection.recv(1), "the server hung up"
             assert connection.session
+            assert connection.session_reused == bool(resumed)
             return connection.session
 
 
@@ -114,7 +115,7 @@ async def test_an_old_authority_is_taken_away_from_new_connections_at_once_and_f
         await asyncio.to_thread(own_engine.prepare, "--renew", "authority")
         await asyncio.to_thread(own_engine.prepare, "--renew", "certificates")
         await until(lambda: worker.client is not first, "the worker follows", SETTLED_WITHIN)
-        session = await asyncio.to_thread(thief.session)
+        session = await asyncio.to_thread(thief.session, await asyncio.to_thread(thief.session))
         opened_at, opened = time.monotonic(), await thief.connect()
         await asyncio.to_thread(own_engine.prepare, "--renew", "trust")
         refused = await refusal(thief)
