@@ -3,6 +3,7 @@
 import pytest
 from integration.drill.aws.stage import BUCKET, HOME, RECOVERY, Stage
 from integration.janitor.residue import refuse
+from integration.rights import listen
 from temporalio.testing import ActivityEnvironment
 
 from steadfleet_activities.drill.aws.clients import Regions
@@ -36,13 +37,16 @@ def refuse_all(regions: Regions, region: str, actions: list[str]) -> None:
 async def test_a_driller_that_may_do_all_is_refused_nothing_and_has_done_nothing(
     stage: Stage, regions: Regions
 ) -> None:
-    before = stage.cloud.inventory()
+    before, aws = stage.cloud.inventory(), regions.at(RECOVERY)
+    asked = listen(aws.ec2, aws.once.ec2, aws.autoscaling, aws.elbv2, aws.rds, aws.route53)
 
     found = await inspect(regions, RECOVERY)
 
     assert (found.store_problem, found.refused, found.unclear) == ("", (), ())
     assert found.regions == (HOME, RECOVERY)
     assert stage.cloud.inventory() == before
+    assert asked.keys() == {action.partition(":")[2] for action in (*look_calls(aws), *make_calls(aws))}
+    assert all(asked.values()), asked
 
 
 async def test_each_call_of_a_drill_that_is_not_allowed_is_named_as_what_is_called(regions: Regions) -> None:
