@@ -10,7 +10,6 @@ from uuid import NAMESPACE_URL, uuid5
 
 from cyclonedx.output import make_outputter
 from cyclonedx.schema import OutputFormat, SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 from debsbom.generate import Debsbom
 from debsbom.sbom import SBOMType
 from packageurl import PackageURL
@@ -54,10 +53,17 @@ def write_sbom(packages: Packages, build: Build, at: datetime) -> Sbom:
     # One line for one machine to read; its keys in order, so that its digest is of what it says.
     document = _without_nonsense(json.loads(written))
     content = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    problem = JsonStrictValidator(SchemaVersion.V1_6).validate_str(content)
-    if problem is not None:
+    if problem := _problem_of(content):
         raise RefusedError(f"the SBOM of {build.run} is not valid CycloneDX 1.6: {problem}")
     return Sbom(content.encode(), len(document.get("components", ())))
+
+
+def _problem_of(content: str) -> str:
+    # Its grammar of addresses takes seconds to build: a worker that starts need not wait for that.
+    from cyclonedx.validation.json import JsonStrictValidator  # noqa: PLC0415
+
+    problem = JsonStrictValidator(SchemaVersion.V1_6).validate_str(content)
+    return "" if problem is None else str(problem)
 
 
 def components_of(content: bytes) -> list[Component]:
