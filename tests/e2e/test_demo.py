@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from steadfleet_local_cloud.ownership import OWNER_LABEL, Owner
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 WITHIN = 480
 RECEIPT = "changed 24 · failed 1 · restored 1 · touched twice 0 · left behind 0"
@@ -63,16 +65,21 @@ def missing_for_images() -> str:
     return "" if os.environ.get("CI") else ", ".join(missing)
 
 
-def containers() -> set[str]:
-    listed = subprocess.run(("docker", "ps", "-aq"), capture_output=True, text=True, check=True)
-    return set(listed.stdout.split())
+def orphans() -> set[str]:
+    """Return the containers whose local cloud is dead: those of other tests' clouds come and go."""
+    form = f'{{{{.ID}}}} {{{{.Label "{OWNER_LABEL}"}}}}'
+    listed = subprocess.run(
+        ("docker", "ps", "-a", "--format", form), capture_output=True, text=True, check=True
+    )
+    owners = {line.split()[0]: Owner.read(line.split()[-1]) for line in listed.stdout.splitlines()}
+    return {container for container, owner in owners.items() if owner and owner.dead}
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(WITHIN + 60)
 @pytest.mark.skipif(bool(missing_for_images()), reason=f"missing: {missing_for_images()}")
 def test_with_an_engine_it_begins_with_the_template() -> None:
-    before = containers()
+    before = orphans()
     with demo() as (process, mark):
         said, _ = process.communicate(timeout=WITHIN)
 
@@ -81,7 +88,7 @@ def test_with_an_engine_it_begins_with_the_template() -> None:
     assert "may not be used: signature: not proven" in said
     assert RECEIPT in said
     assert left_behind(mark) == []
-    assert containers() <= before
+    assert orphans() <= before
 
 
 @pytest.mark.slow
