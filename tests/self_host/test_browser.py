@@ -15,7 +15,7 @@ from self_host.composed import SelfHost
 from steadfleet_durable import connect
 
 pytestmark = [
-    pytest.mark.xdist_group("composed"),
+    pytest.mark.composed,
     pytest.mark.self_host,
     pytest.mark.browser,
     pytest.mark.timeout(1800),

@@ -14,7 +14,7 @@ from chaos.images.machine import missing
 from self_host.commands import commands
 from self_host.composed import SelfHost, until
 
-pytestmark = [pytest.mark.xdist_group("composed"), pytest.mark.self_host, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.composed, pytest.mark.self_host, pytest.mark.timeout(1800)]
 EACH_ONCE = "changed 12 · failed 0 · restored 0 · touched twice 0 · left behind 0"
 
 

@@ -8,7 +8,7 @@ from self_host.composed import STAYING, SelfHost
 
 from steadfleet_cli.self_host.compose import WORKERS
 
-pytestmark = [pytest.mark.xdist_group("composed"), pytest.mark.self_host, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.composed, pytest.mark.self_host, pytest.mark.timeout(1800)]
 
 
 def test_everything_becomes_healthy_and_the_jobs_end_well(self_host: SelfHost) -> None:
