@@ -67,8 +67,10 @@ self-host-down: setup  ## stop what `make self-host` started; its data stays
 
 test-self-host: setup  ## build its images from source (long, once), and run the tests of a self-hosted engine
 	@.ci/self-host-images
-	@$(PYTEST) --dist worksteal -m "self_host and not composed" tests/self_host
-	@$(RUN) pytest -m "self_host and composed" tests/self_host
+	@status=0; \
+	  $(PYTEST) --dist worksteal -m "self_host and not composed" tests/self_host || status=1; \
+	  $(RUN) pytest -m "self_host and composed" tests/self_host || status=1; \
+	  exit $$status
 
 test-terraform: setup  ## build OpenTofu, a provider and actionlint (a quarter of an hour, needs Go), and hold deploy/ against them
 	@.ci/terraform
