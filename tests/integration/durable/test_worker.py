@@ -131,8 +131,10 @@ async def test_metrics_are_in_seconds_and_say_so(dev_server: WorkflowEnvironment
         await worker.until_ready(is_ready)
         await (await _start(dev_server, seconds=0.5)).result()
         status, text = await get(worker.metrics, "/metrics")
+        async with asyncio.timeout(30):
+            while "temporal_workflow_completed_total{" not in text:  # the worker counts after it has answered
+                status, text = await get(worker.metrics, "/metrics")
     assert status == 200
-    assert "temporal_workflow_completed_total{" in text
     assert "temporal_activity_execution_latency_seconds_bucket{" in text
     assert "temporal_worker_task_slots_available{" in text
 
