@@ -51,7 +51,7 @@ class NativeEngine(Installation):
     """`workers` are started and stopped with it, as compose does with its own."""
 
     folder: Path
-    port: int = field(default_factory=low_port)
+    port: int = field(init=False)
     stop_ours: Callable[[], None] = lambda: None
     start_ours: Callable[[], None] = lambda: None
     steps: list[str] = field(default_factory=list)
@@ -62,6 +62,10 @@ class NativeEngine(Installation):
         self.postgres = PostgresServer(self.folder / "postgresql", low_port())
         self.process: subprocess.Popen[bytes] | None = None
         self._databases = Databases()
+        self._choose_ports()
+
+    def _choose_ports(self) -> None:
+        self.port = low_port()
         self._ports = {
             f"{role}_{kind}_PORT": str(low_port()) for role in _ROLES for kind in ("GRPC", "MEMBERSHIP")
         } | {"FRONTEND_GRPC_PORT": str(self.port)}
@@ -103,12 +107,22 @@ class NativeEngine(Installation):
         self.prepare()
         self.postgres.make("temporal", self._password, self.databases.all)
         self._make_schema()
-        self.start()
+        self._start_first()
         self.temporal("operator", "namespace", "create", "-n", NAMESPACE, "--retention", "24h")
         self._until(lambda: self.temporal("operator", "search-attribute", "list", check=False) == 0)
         for key in KEYS:
             kind = key.indexed_value_type.name.title().replace("_", "")
             self.temporal("operator", "search-attribute", "create", "--name", key.name, "--type", kind)
+
+    def _start_first(self) -> None:
+        for _ in range(3):
+            try:
+                return self.start()
+            except AssertionError:  # somebody else may take a port before it does
+                if "address already in use" not in (self.folder / "server.log").read_text():
+                    raise
+                self._choose_ports()
+        raise AssertionError("three times a port was taken by somebody else: see server.log")
 
     def start(self) -> None:
         with (self.folder / "server.log").open("ab") as log:
